@@ -1,0 +1,226 @@
+"""What a pod tells the operator when it ends: a few facts in its termination message.
+
+Owns the results of all stages. Everything here is data from outside: bounded, typed, finite. Verdicts are
+not among it; the operator's core draws them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from compression_contract.artifacts import ArtifactRef
+from compression_contract.base import Digest, Fraction, Frozen, ShortText
+
+NonNegative = Annotated[float, Field(ge=0)]
+Tally = Annotated[int, Field(ge=0)]
+Word = Annotated[str, StringConstraints(max_length=128)]
+
+
+class Failure(Frozen):
+    """Why a stage could not do its work, for a person and for a condition's reason."""
+
+    reason: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Za-z0-9]{0,63}$")]
+    message: ShortText
+
+
+class ResolveFacts(Frozen):
+    """What was found, by digest."""
+
+    stage: Literal["resolve"] = "resolve"
+    dataset_digest: Digest
+    teacher_digests: dict[str, Digest] = {}
+    student_digest: Digest | None = None
+    input_shape: tuple[int, ...]
+    num_classes: Annotated[int, Field(ge=1)]
+    samples: dict[str, int] = {}
+
+
+class TeacherMeasurement(Frozen):
+    """A teacher's quality on the test split."""
+
+    name: Word
+    value: float
+    samples: Tally
+
+
+class PreflightFacts(Frozen):
+    """What the teachers are worth."""
+
+    stage: Literal["preflight"] = "preflight"
+    metric: Word
+    teachers: tuple[TeacherMeasurement, ...]
+
+
+class TrainFacts(Frozen):
+    """What training or quantisation reports: for people only, no gate reads it."""
+
+    stage: Literal["distill", "ptq", "qat"]
+    seconds: NonNegative
+    steps: Tally = 0
+    loss: float | None = None
+    layers: Tally = 0
+    """Quantised layers."""
+
+
+class Proportion(Frozen):
+    """A metric that is a share of samples: the interval follows from the counts."""
+
+    name: Word
+    successes: Tally
+    samples: Tally
+
+
+class Estimate(Frozen):
+    """A metric that is no proportion, with the evaluator's bootstrap interval."""
+
+    name: Word
+    value: float
+    low: float | None = None
+    high: float | None = None
+    samples: Tally
+
+
+class PairedCounts(Frozen):
+    """The same samples under candidate and baseline; both_wrong follows from the total."""
+
+    name: Word
+    samples: Tally
+    both: Tally
+    only_candidate: Tally
+    only_baseline: Tally
+
+
+class Latency(Frozen):
+    """Milliseconds of one call; `cv` is the variation of p95 between rounds."""
+
+    p50: NonNegative
+    p90: NonNegative
+    p95: NonNegative
+    p99: NonNegative
+    cv: NonNegative
+
+
+class Agreement(Frozen):
+    """Share of samples on which the shipped file answers as the fake-quantised model did."""
+
+    value: Fraction
+    samples: Tally
+
+
+class Node(Frozen):
+    """The processor that measured."""
+
+    cpu_model: Word
+    features: Annotated[tuple[Word, ...], Field(max_length=16)] = ()
+    missing: Annotated[tuple[Word, ...], Field(max_length=16)] = ()
+    """Required features that this processor lacks: with one of them no latency counts."""
+
+
+class Measurement(Frozen):
+    """All numbers of one model file on one target."""
+
+    proportions: Annotated[tuple[Proportion, ...], Field(max_length=8)] = ()
+    estimates: Annotated[tuple[Estimate, ...], Field(max_length=8)] = ()
+    latency: Latency | None = None
+    bytes: Tally
+    peak_resident_bytes: Tally | None = None
+
+
+class EvaluateFacts(Frozen):
+    """What the evaluator measured on the runtime that serves."""
+
+    stage: Literal["evaluate"] = "evaluate"
+    target: Word
+    samples: Tally
+    candidate: Measurement
+    baseline: Measurement | None = None
+    paired: Annotated[tuple[PairedCounts, ...], Field(max_length=8)] = ()
+    agreement: Agreement | None = None
+    golden_digest: Digest
+    predictions_digest: Digest
+    model_digest: Digest
+    node: Node
+
+
+class PackageFacts(Frozen):
+    """The pushed image."""
+
+    stage: Literal["package"] = "package"
+    repository: Annotated[str, StringConstraints(max_length=255)]
+    tag: Annotated[str, StringConstraints(max_length=128)]
+    manifest_digest: Digest
+    layer_digest: Digest
+    layer_bytes: Tally
+    image_bytes: Tally
+    model_digest: Digest
+    golden_digest: Digest
+
+
+class SeverityCounts(Frozen):
+    """Findings by severity after exceptions."""
+
+    critical: Tally = 0
+    high: Tally = 0
+    medium: Tally = 0
+    low: Tally = 0
+    unknown: Tally = 0
+
+
+class ScanFacts(Frozen):
+    """What the scanner found. An absent fact is an absent fact: the gate does not pass on it."""
+
+    stage: Literal["scan"] = "scan"
+    image_digest: Digest
+    scanner: Word
+    scanned_at: AwareDatetime
+    database_updated_at: AwareDatetime | None = None
+    os_family: Word = ""
+    os_name: Word = ""
+    end_of_life: bool | None = None
+    counts: SeverityCounts
+    unfixed: Tally = 0
+    suppressed: Tally = 0
+    expired_exceptions: Annotated[tuple[Word, ...], Field(max_length=50)] = ()
+    report_digest: Digest
+    sbom_digest: Digest | None = None
+
+
+class SubjectReport(Frozen):
+    """How one pod answered; an empty reason means as expected."""
+
+    name: Word
+    reason: Annotated[str, StringConstraints(max_length=64)] = ""
+    """NotReady, WrongModel, GoldenMismatch, WrongAnswers, TooSlow, Unreachable."""
+    message: Annotated[str, StringConstraints(max_length=200)] = ""
+    top1_agreement: Fraction | None = None
+    max_absolute_difference: NonNegative | None = None
+    latency_p95_ms: NonNegative | None = None
+
+
+class ProbeFacts(Frozen):
+    """How the pods answered."""
+
+    stage: Literal["probe"] = "probe"
+    passes: Tally
+    failures: Tally
+    subjects: Annotated[tuple[SubjectReport, ...], Field(max_length=16)]
+    live: Annotated[tuple[SubjectReport, ...], Field(max_length=4)] = ()
+
+
+StageFacts = Annotated[
+    ResolveFacts | PreflightFacts | TrainFacts | EvaluateFacts | PackageFacts | ScanFacts | ProbeFacts,
+    Field(discriminator="stage"),
+]
+
+
+class StageResult(Frozen):
+    """The whole termination message: facts of success, or a failure, never both."""
+
+    schema_version: Literal["v1"] = "v1"
+    input_hash: Digest
+    artifact: ArtifactRef | None = None
+    artifact_bytes: Tally = 0
+    facts: StageFacts | None = None
+    failure: Failure | None = None

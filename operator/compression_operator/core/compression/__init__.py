@@ -1,0 +1,1 @@
+"""Decisions about a CompressionJob: plan, retries, gates, statistics."""

@@ -1,0 +1,1 @@
+"""From spec values to Kubernetes objects, as plain dictionaries; nothing is decided here."""

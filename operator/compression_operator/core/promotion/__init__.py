@@ -1,0 +1,1 @@
+"""Decisions about ServingTargets and Promotions: consent, order, preflight, rollout, rollback."""
