@@ -29,9 +29,7 @@ PACKAGES = (
 )
 _PROGRAM_FOLDERS = ("usr/sbin", "usr/bin", "sbin", "bin")
 # Debian makes these names with update-alternatives at installation, which does not happen here.
-_IPTABLES_NAMES = tuple(
-    f"{ip}{verb}" for ip in ("iptables", "ip6tables") for verb in ("", "-save", "-restore")
-)
+_IPTABLES = [f"{table}{verb}" for table in ("iptables", "ip6tables") for verb in ("", "-save", "-restore")]
 _HOST_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _INSTALLED = Path("/var/lib/dpkg/status")
 
@@ -58,14 +56,9 @@ class Tools:
     def environment(self, *first: Path) -> dict[str, str]:
         """Variables under which the programs run: PATH (the folders given first) and the library paths."""
         libraries = self.root / "usr/lib" / f"{platform.machine()}-linux-gnu"
-        folders = [
-            *programs,
-            self.root / "alternatives",
-            *(self.root / folder for folder in _PROGRAM_FOLDERS),
-        ]
-        host = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+        own = [self.root / folder for folder in ("alternatives", *_PROGRAM_FOLDERS)]
         return {
-            "PATH": ":".join([*map(str, folders), host]),
+            "PATH": ":".join(map(str, [*first, *own, *_HOST_PATH])),
             "LD_LIBRARY_PATH": f"{libraries}:{self.root / libraries.relative_to(self.root / 'usr')}",
             "XTABLES_LIBDIR": str(libraries / "xtables"),
         }
