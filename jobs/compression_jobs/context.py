@@ -1,0 +1,93 @@
+"""What a stage is given and what it hands back.
+
+Owns the two values between the runner and a stage. Must not know any stage: a stage reads its parameters,
+fetches by digest, writes a folder, and returns; the runner publishes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+from compression_contract.artifacts import ArtifactKind, ArtifactRef
+from compression_contract.base import Frozen
+from compression_contract.inputs import RunRef
+from compression_contract.results import StageFacts
+from compression_jobs import artifacts
+from compression_jobs.artifacts import LocalArtifact
+from compression_jobs.errors import Misconfigured
+from compression_jobs.storage import Storage
+
+Parameters = TypeVar("Parameters", bound=Frozen, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class StageContext(Generic[Parameters]):
+    """Everything a stage may use; `context.parameters` is its part of the contract's input."""
+
+    parameters: Parameters
+    run: RunRef
+    input_hash: str
+    scratch: Path
+    """A writable folder, empty at the start, gone with the pod."""
+    registry_secret: Path
+    """The folder that the registry's Secret is mounted at (it may be absent)."""
+    ca_bundle: Path | None = None
+    """PEM file of all trusted certificates, where the input adds some to the system's own."""
+    storage: Storage | None = None
+
+    def require_storage(self) -> Storage:
+        """The object store.
+
+        Raises:
+            Misconfigured: the input names none.
+        """
+        if self.storage is None:
+            raise Misconfigured(
+                "StorageMissing",
+                "This stage reads artifacts, but its input names no object store; set spec.storage of the job "
+                "or the storage defaults of its CompressionRuntime.",
+            )
+        return self.storage
+
+    def folder(self, name: str) -> Path:
+        """A folder of this name in the scratch space, made if need be."""
+        path = self.scratch / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def fetch(
+        self, reference: ArtifactRef, kind: ArtifactKind, only: Collection[str] | None = None
+    ) -> LocalArtifact:
+        """Download an artifact, or the files of it that are named, each checked against its digest.
+
+        Args:
+            reference: place and digest; a digest that is not that of the stored manifest is refused.
+            kind: what the artifact must hold.
+            only: paths to download; those that the manifest lacks are left out. None is all of them.
+
+        Raises:
+            InvalidData: WrongArtifactKind, DigestMismatch.
+            NotFound, Denied, Unavailable, TransferFailed: the store's answer.
+        """
+        folder = self.folder("fetched") / reference.digest.removeprefix("sha256:")[:16]
+        return artifacts.fetch(self.require_storage(), reference, kind, folder, only)
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """A folder that becomes an artifact: every file below it, with some facts for its manifest."""
+
+    folder: Path
+    kind: ArtifactKind
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class StageOutcome:
+    """What a stage achieved: facts for the operator, and the artifact where it makes one."""
+
+    facts: StageFacts | None
+    output: Output | None = None
