@@ -203,10 +203,11 @@ class Transport:
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost reason of a connection error, without URLs (they may carry upload state)."""
-    reason: Any = error
-    while getattr(reason, "reason", None) is not None or (
-        reason.args and isinstance(reason.args[0], Exception)
-    ):
-        reason = getattr(reason, "reason", None) or reason.args[0]
-    return f"{type(reason).__name__}: {str(reason)[:160]}" if not isinstance(reason, str) else reason[:160]
+    """The innermost reason of a connection error: outer ones repeat URLs, which may carry upload state."""
+    inner: Any = error
+    while True:
+        candidates = (getattr(inner, "reason", None), *inner.args)
+        deeper = next((found for found in candidates if isinstance(found, BaseException)), None)
+        if deeper is None:
+            return f"{type(inner).__name__}: {str(inner)[:160]}"
+        inner = deeper
