@@ -1,4 +1,4 @@
-"""CompressionRuntime: images by digest, allowlists and defaults; the administrator's side of a CompressionJob.
+"""CompressionRuntime: the administrator's side of a CompressionJob: images, allowlists and defaults.
 
 Authors choose a runtime by name and never give an image, an address or a service account of their own.
 """

@@ -34,7 +34,14 @@ QUANTITY_PATTERN = (
     r"(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"
 )
 
-_UNIT_MILLISECONDS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
+_TERM = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s|m|h)")
+_DURATION = re.compile(rf"({_TERM.pattern}){{1,4}}")
+_UNITS = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+}
 _QUANTITY_FACTORS: dict[str, Decimal] = {
     "": Decimal(1),
     "n": Decimal("1e-9"),
@@ -46,24 +53,23 @@ _QUANTITY_FACTORS: dict[str, Decimal] = {
 
 
 def parse_duration(value: Any) -> timedelta:
-    """Read `1h30m`, `10s` or `250ms`.
+    """Read `1h30m`, `10s`, `250ms`, and what the operator itself writes, such as `6.1ms`.
 
     Raises:
         ValueError: not a duration of this form.
     """
     if isinstance(value, timedelta):
         return value
-    if not isinstance(value, str) or not re.match(DURATION_PATTERN, value):
+    if not isinstance(value, str) or not _DURATION.fullmatch(value):
         raise ValueError(f"{value!r} is not a duration: write it as 90s, 10m or 1h30m")
-    parts = re.findall(r"([0-9]+)(ms|s|m|h)", value)
-    return timedelta(milliseconds=sum(int(number) * _UNIT_MILLISECONDS[unit] for number, unit in parts))
+    return sum((float(number) * _UNITS[unit] for number, unit in _TERM.findall(value)), timedelta())
 
 
 def format_duration(value: timedelta) -> str:
     """Write a duration in its shortest form, largest unit first: `1h30m`."""
-    rest, parts = value // timedelta(milliseconds=1), []
+    rest, parts = value, []
     for unit in ("h", "m", "s", "ms"):
-        count, rest = divmod(rest, _UNIT_MILLISECONDS[unit])
+        count, rest = divmod(rest, _UNITS[unit])
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"

@@ -18,7 +18,7 @@ MEMBERS: dict[StepType, str] = {"Distill": "distill", "Prune": "prune", "PTQ": "
 MAX_STEPS = 12
 
 _CANDIDATES = "['PTQ', 'QAT', 'Export']"
-# CEL knows the size of a literal, not that of map() or filter() results: index literals keep the cost estimate
+# CEL knows the size of a literal, not that of map() or filter(): index literals keep the cost estimate
 # inside the API server's budget where indexOf and join are refused.
 _INDEXES = "[" + ",".join(str(index) for index in range(MAX_STEPS)) + "]"
 

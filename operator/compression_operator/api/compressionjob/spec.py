@@ -41,7 +41,7 @@ def _outside_fraction(bound: str) -> str:
 
 
 def _gate_rule(bad: str, message: str) -> Rule:
-    """A rule over spec.gates whose message names the first wrong gate; `bad` is CEL with `{g}` for the gate."""
+    """A rule over spec.gates that names the first wrong gate; `bad` is CEL with `{g}` for the gate."""
     first = f"{_GATE_INDEXES}.filter(i, i < self.gates.size() && ({bad.replace('{g}', 'self.gates[i]')}))[0]"
     return Rule(
         f"!self.gates.exists(g, {bad.replace('{g}', 'g')})",
@@ -120,7 +120,7 @@ SPEC_RULES = (
 
 
 class CompressionJobSpec(ApiModel):
-    """How to compress, and what is good enough. All but suspend, cancel and ttlSecondsAfterFinished is immutable."""
+    """How to compress, and what is good enough: immutable but for suspend, cancel and the time to live."""
 
     rules = SPEC_RULES
 

@@ -1,7 +1,7 @@
 """The status of a CompressionJob: what was resolved, what ran, what was measured, what came out.
 
-Numbers that were measured are text, so that no reader rounds them. `stage` and `progressPercent` are for people;
-no decision reads them.
+Numbers that were measured are text, so that no reader rounds them. `stage` and `progressPercent` are for
+people; no decision reads them.
 """
 
 from __future__ import annotations
