@@ -6,21 +6,23 @@ fetches by digest, writes a folder, and returns; the runner publishes.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from compression_contract.artifacts import ArtifactKind, ArtifactRef
 from compression_contract.base import Frozen
 from compression_contract.inputs import RunRef
 from compression_contract.results import StageFacts
 from compression_jobs import artifacts
-from compression_jobs.artifacts import LocalArtifact
+from compression_jobs.artifacts import LocalArtifact, Output
 from compression_jobs.errors import Misconfigured
 from compression_jobs.storage import Storage
 
-Parameters = TypeVar("Parameters", bound=Frozen, covariant=True)
+__all__ = ["Output", "StageContext", "StageOutcome"]
+
+Parameters = TypeVar("Parameters", bound=Frozen)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class StageContext(Generic[Parameters]):
         if self.storage is None:
             raise Misconfigured(
                 "StorageMissing",
-                "This stage reads artifacts, but its input names no object store; set spec.storage of the job "
+                "This stage reads artifacts, but its input names no object store; set the storage of the job "
                 "or the storage defaults of its CompressionRuntime.",
             )
         return self.storage
@@ -74,15 +76,6 @@ class StageContext(Generic[Parameters]):
         """
         folder = self.folder("fetched") / reference.digest.removeprefix("sha256:")[:16]
         return artifacts.fetch(self.require_storage(), reference, kind, folder, only)
-
-
-@dataclass(frozen=True, slots=True)
-class Output:
-    """A folder that becomes an artifact: every file below it, with some facts for its manifest."""
-
-    folder: Path
-    kind: ArtifactKind
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

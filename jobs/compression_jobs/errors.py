@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from pydantic import ValidationError
+
 from compression_contract.exitcodes import SIGKILL_CODE, ExitCode
 
 
@@ -93,3 +95,9 @@ class OutOfMemory(StageError):
     """
 
     exit_code = SIGKILL_CODE
+
+
+def first_problem(error: ValidationError) -> str:
+    """Where a document is wrong and how, in a few words; the first of possibly many places."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc'])) or 'document'}: {first['msg']}"

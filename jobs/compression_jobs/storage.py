@@ -6,25 +6,37 @@ store's answers mean (storage_errors.py has the words). Must not know what an ar
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import boto3
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from compression_contract.base import Digest
 from compression_contract.inputs import ObjectStore
-from compression_jobs.errors import Misconfigured
+from compression_jobs.errors import InvalidData, Misconfigured, NotFound, Unavailable
+from compression_jobs.storage_errors import STORAGE_FAILURES, explain, is_status
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CHUNK_BYTES: Final = 1024 * 1024
-MAX_OBJECT_BYTES: Final = 64 * 1024**3
 DOWNLOAD_ATTEMPTS: Final = 3
+MAX_LISTED: Final = 10_000
 _PART_BYTES: Final = 32 * 1024 * 1024
+_TRANSFER: Final = TransferConfig(
+    multipart_threshold=2 * _PART_BYTES, multipart_chunksize=_PART_BYTES, max_concurrency=4
+)
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,8 +125,16 @@ class Storage:
             InvalidData: ObjectTooLarge, for more than `limit` bytes.
             Denied, Unavailable, Misconfigured: the store's answer.
         """
-        data = b"".join(self._stream(uri, limit))
-        return data
+        return b"".join(self._chunks(uri, limit))
+
+    def read_if_present(self, uri: str, limit: int) -> bytes | None:
+        """As `read`; None where the bucket holds no such object."""
+        try:
+            return self.read(uri, limit)
+        except NotFound as error:
+            if error.reason != "ObjectNotFound":
+                raise
+            return None
 
     def download(self, uri: str, path: Path, digest: Digest, size: int) -> None:
         """Stream an object into a file and check its digest on the way.
@@ -125,7 +145,21 @@ class Storage:
             InvalidData: DigestMismatch, ObjectTooLarge (more than `size` bytes).
             NotFound, Denied, Unavailable, Misconfigured: the store's answer.
         """
-        raise NotImplementedError
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for attempt in range(1, DOWNLOAD_ATTEMPTS + 1):
+            try:
+                found = self._download_once(uri, path, size)
+                break
+            except Unavailable as error:
+                if attempt == DOWNLOAD_ATTEMPTS:
+                    raise
+                log.warning("download interrupted, trying again", extra={"fields": {"why": error.message}})
+        if found != digest:
+            path.unlink()
+            raise InvalidData(
+                "DigestMismatch",
+                f"{uri} has digest {found}, expected {digest}; it was changed after its manifest was made.",
+            )
 
     def write(self, uri: str, data: bytes, *, only_if_absent: bool = False) -> bool:
         """Store a small object; False if `only_if_absent` and there is one already.
@@ -133,7 +167,19 @@ class Storage:
         Raises:
             Denied, NotFound, Unavailable, Misconfigured: the store's answer.
         """
-        raise NotImplementedError
+        bucket, key = split_uri(uri)
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if only_if_absent else {}
+        with self._explained(f"writing {uri}"):
+            try:
+                self._client.put_object(
+                    Bucket=bucket, Key=key, Body=data, ChecksumAlgorithm="SHA256", **condition
+                )
+            except ClientError as error:
+                # 409: another conditional write of the same object is under way.
+                if only_if_absent and is_status(error, HTTPStatus.PRECONDITION_FAILED, HTTPStatus.CONFLICT):
+                    return False
+                raise
+        return True
 
     def upload(self, path: Path, uri: str) -> None:
         """Store a file of any size; the store checks every part's checksum.
@@ -141,19 +187,68 @@ class Storage:
         Raises:
             Denied, NotFound, Unavailable, Misconfigured: the store's answer.
         """
-        raise NotImplementedError
+        bucket, key = split_uri(uri)
+        with self._explained(f"writing {uri}"):
+            self._client.upload_file(
+                str(path), bucket, key, ExtraArgs={"ChecksumAlgorithm": "SHA256"}, Config=_TRANSFER
+            )
 
     def delete(self, uri: str) -> None:
-        """Remove an object; one that is absent is removed already."""
-        raise NotImplementedError
+        """Remove an object; one that is absent is removed already.
+
+        Raises:
+            Denied, NotFound, Unavailable, Misconfigured: the store's answer.
+        """
+        bucket, key = split_uri(uri)
+        with self._explained(f"removing {uri}"):
+            self._client.delete_object(Bucket=bucket, Key=key)
 
     def sizes(self, prefix: str) -> dict[str, int]:
         """Bytes of every object below ``prefix/``, by path relative to it.
 
         Raises:
+            InvalidData: TooManyObjects.
             Denied, NotFound, Unavailable, Misconfigured: the store's answer.
         """
-        raise NotImplementedError
+        bucket, key = split_uri(prefix.rstrip("/") + "/")
+        found: dict[str, int] = {}
+        with self._explained(f"listing {prefix}"):
+            for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=key):
+                for entry in page.get("Contents", []):
+                    found[entry["Key"].removeprefix(key)] = entry["Size"]
+                if len(found) > MAX_LISTED:
+                    raise InvalidData(
+                        "TooManyObjects",
+                        f"{prefix} holds more than {MAX_LISTED} objects; name a folder below it.",
+                    )
+        return found
 
-    def _stream(self, uri: str, limit: int) -> Iterator[bytes]:
-        raise NotImplementedError
+    def _download_once(self, uri: str, path: Path, size: int) -> str:
+        digest = hashlib.sha256()
+        with path.open("wb") as file:
+            for chunk in self._chunks(uri, size):
+                digest.update(chunk)
+                file.write(chunk)
+        return f"sha256:{digest.hexdigest()}"
+
+    def _chunks(self, uri: str, limit: int) -> Iterator[bytes]:
+        bucket, key = split_uri(uri)
+        total = 0
+        with self._explained(f"reading {uri}"):
+            answer = self._client.get_object(Bucket=bucket, Key=key)
+            with contextlib.closing(answer["Body"]) as body:
+                for chunk in body.iter_chunks(CHUNK_BYTES):
+                    total += len(chunk)
+                    if total > limit:
+                        raise InvalidData(
+                            "ObjectTooLarge",
+                            f"{uri} is larger than the {limit} bytes that were expected there.",
+                        )
+                    yield chunk
+
+    @contextlib.contextmanager
+    def _explained(self, doing: str) -> Iterator[None]:
+        try:
+            yield
+        except STORAGE_FAILURES as error:
+            raise explain(error, doing, self._endpoint) from error
