@@ -52,7 +52,10 @@ class PodView:
     waiting_reason: str = ""
     """ImagePullBackOff, CreateContainerConfigError, CrashLoopBackOff, or empty."""
     waiting_message: str = ""
+    images: tuple[str, ...] = ()
+    """What the pod's containers are to run."""
     image_id: str = ""
+    """imageIDs of its containers, as the kubelet reports them, separated by blanks."""
     scheduled: bool = True
     unschedulable_message: str = ""
     disrupted: bool = False
