@@ -33,7 +33,7 @@ def subjects(instance: Instance) -> dict[str, pki.Subject]:
     return found | {
         "scheduler": pki.Subject("system:kube-scheduler"),
         "proxy": pki.Subject("system:kube-proxy"),
-        "dns": pki.Subject("coredns", ("system:masters",)),
+        "dns": pki.Subject("coredns"),
         "kubelet": pki.Subject(
             f"system:node:{NODE_NAME}", ("system:nodes",), (NODE_NAME, address, "127.0.0.1")
         ),

@@ -58,7 +58,7 @@ def is_up(instance: Instance) -> bool:
     if not instance.control_plane_only:
         if not node.is_prepared(instance):
             return False
-        wanted = [*wanted, *node.services(instance)]
+        wanted = [*wanted, *node.wanted(instance)]
     if not network.is_up(instance) or not all(services.is_wanted(instance, each) for each in wanted):
         return False
     return readiness.api_server(instance) and (instance.control_plane_only or node.is_ready(instance))
