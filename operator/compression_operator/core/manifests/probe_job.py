@@ -41,7 +41,7 @@ def probe_job(
         ask: the question.
     """
     input_hash = digest_of_json({"image": image, "ask": ask.wire(), "attempt": attempt, "phase": phase})
-    key = f"{phase}/{attempt}"
+    key = f"{phase}/{attempt}/{input_hash}"
     return stage_job(
         StageJob(
             namespace=promotion.namespace,

@@ -81,6 +81,10 @@ def _choose(target: ObservedTarget, status: ServingTargetStatus, now: datetime) 
         for item in queue.superseded
     ]
     chosen = queue.next
+    veto = _veto(chosen) if chosen else ""
+    if chosen and veto:
+        steps.append((chosen, finish(chosen, "Aborted", "Rejected", f"{veto} rejected it", now)))
+        return _decision(target, status, tuple(steps), wake_at=now)
     if chosen is None:
         return _decision(target, status, tuple(steps))
     obstacle = _obstacle(target, status, chosen)
@@ -104,11 +108,34 @@ def _obstacle(target: ObservedTarget, status: ServingTargetStatus, chosen: Obser
     if target.spec.paused:
         return "Pause"
     asked = chosen.spec.intent != "Forward" or chosen.spec.requested_by.kind == "User"
-    if asked:
-        return ""
-    if status.hold is not None:
+    if status.hold is not None and not asked:
         return "Hold"
-    return "" if target.spec.auto_promote else "Approval"
+    unasked = not asked and not target.spec.auto_promote
+    needed = max(target.spec.approval.required, chosen.spec.approvals_required, int(unasked))
+    return "Approval" if approvals(chosen) < needed else ""
+
+
+def approvals(promotion: ObservedPromotion) -> int:
+    """How many people agreed to exactly this image; who asked for it does not count.
+
+    Whether somebody may approve at all was checked when the entry was written (the verb approve).
+    """
+    asker = promotion.spec.requested_by.user
+    return len(
+        {
+            item.user
+            for item in promotion.spec.approvals
+            if item.decision == "Approve"
+            and item.image_digest == promotion.spec.image_digest
+            and item.user != asker
+        }
+    )
+
+
+def _veto(promotion: ObservedPromotion) -> str:
+    """Who said no to this image; empty if nobody did."""
+    said = (item for item in promotion.spec.approvals if item.decision == "Reject")
+    return next((item.user for item in said if item.image_digest == promotion.spec.image_digest), "")
 
 
 def _decision(
