@@ -1,4 +1,4 @@
-"""The base of all images: Debian bookworm's minimal system with Python, and a layer with git and ssh above it.
+"""The base of all images: Debian bookworm's minimal system with Python, and a layer with git and ssh on it.
 
 mmdebstrap makes both in one run. What differs from machine to machine (mirror, logs, caches, host names) is
 left out. The changelogs are kept beside the layers instead: they say which vulnerability was fixed where.
@@ -42,9 +42,12 @@ _EMPTY_FOLDERS = (
     "var/log/",
     "var/tmp/",
 )
+# While packages are installed this is a stand-in, and the real one lies beside it under another name.
+_DAEMON_STARTER = "usr/sbin/start-stop-daemon"
 _MACHINE_FILES = frozenset(
     {
         "etc/.pwd.lock",
+        "etc/apt/apt.conf.d/00mmdebstrap",
         "etc/apt/apt.conf.d/99mmdebstrap",
         "etc/apt/sources.list",
         "etc/dpkg/dpkg.cfg.d/99mmdebstrap",
@@ -52,6 +55,8 @@ _MACHINE_FILES = frozenset(
         "etc/machine-id",
         "etc/resolv.conf",
         "var/lib/dbus/machine-id",
+        "usr/sbin/policy-rc.d",
+        _DAEMON_STARTER,
         "var/lib/systemd/catalog/database",
     }
 )
@@ -98,7 +103,7 @@ def kept(entries: Iterable[tarball.Entry]) -> Iterator[tarball.Entry]:
             continue
         if name.startswith("var/lib/dpkg/") and name.endswith("-old"):
             continue
-        yield entry
+        yield replace(entry, name=name.removesuffix(".REAL"))
 
 
 def difference(below: dict[str, tarball.Entry], above: dict[str, tarball.Entry]) -> Iterator[tarball.Entry]:
