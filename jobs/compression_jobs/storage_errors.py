@@ -112,8 +112,9 @@ def _answered(error: ClientError, doing: str, endpoint: str) -> StageError:
 
 
 def _status(error: ClientError) -> int:
-    found = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
-    return int(found or _STATUS_IN_CODE.get(str(error.response.get("Error", {}).get("Code", "")), 0))
+    status: int | None = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode")
+    # An answer to HEAD has no body: there the code is the bare number.
+    return status or int(_STATUS_IN_CODE.get(str(error.response.get("Error", {}).get("Code", "")), 0))
 
 
 def _capital(text: str) -> str:
