@@ -7,11 +7,12 @@ same files give the same bytes every time, under one version of zlib: sorted, ow
 import gzip
 import hashlib
 import io
+import json
 import tarfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Self
 
 from compression_contract.base import canonical_json
 from compression_jobs.registry.descriptors import (
@@ -121,6 +122,17 @@ class BaseImage:
     name: str
     manifest: Manifest
     config: dict[str, Any]
+
+    @classmethod
+    def read(cls, name: str, manifest: Manifest, config: bytes) -> Self:
+        """A base from its config's bytes; raises Corrupt when they are not a JSON object."""
+        try:
+            document = json.loads(config)
+        except ValueError:
+            document = None
+        if not isinstance(document, dict):
+            raise Corrupt(f"the config of {name} is not a JSON object")
+        return cls(name, manifest, document)
 
 
 @dataclass(frozen=True)
