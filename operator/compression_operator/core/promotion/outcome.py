@@ -28,6 +28,7 @@ BAD_RELEASE = frozenset(
         "NotAvailable",
         "ParityFailed",
         "ProgressDeadline",
+        "RollBackFailed",
         "SmokeFailed",
         "WrongImage",
     }

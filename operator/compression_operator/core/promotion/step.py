@@ -67,8 +67,8 @@ def enter(status: PromotionStatus, state: str, **changes: Any) -> PromotionStatu
 def finish(promotion: ObservedPromotion, state: str, reason: str, message: str, now: datetime) -> Step:
     """The promotion's end, with a sentence for the person who asked for it."""
     good = state in {"Succeeded", "Superseded"}
-    failure = promotion.status.failure or PromotionFailure(reason=reason, message=message[:512])
-    status = enter(promotion.status, state, completion_time=now, failure=None if good else failure)
+    failure = None if good else PromotionFailure(reason=reason, message=message[:512])
+    status = enter(promotion.status, state, completion_time=now, failure=failure)
     notice = Notice(
         key=f"{promotion.identity.uid}-{state}",
         reason=state,

@@ -1,0 +1,1 @@
+"""The whole test suite as one command: what `make test` runs."""
