@@ -287,3 +287,9 @@ def test_before_anything_was_good_a_rollback_goes_to_what_was_there():
 )
 def test_ranges_follow_semantic_versioning(number, wanted, holds):
     assert satisfies(number, wanted) is holds
+
+
+def test_a_rejected_image_says_nothing_about_another_one():
+    world = World().settle().ask("bad", content="bad").settle().preview_runs("bad", restarts=2, ready=False)
+    assert world.settle().state("bad") == "Failed"
+    assert world.ask(created=1).settle().state() == "Preflight"
