@@ -112,11 +112,11 @@ def check_name(name: str) -> None:
 def load(name: str) -> Instance | None:
     """The recorded instance of that name; None where there is none."""
     try:
-        record: dict[str, Any] = json.loads(_record(name).read_text())
+        found: dict[str, Any] = json.loads(_record(name).read_text())
     except FileNotFoundError:
         return None
-    owner = record.pop("owner")
-    return Instance(**record, owner=Identity.load(owner) if owner else None)
+    owner = found.pop("owner")
+    return Instance(**found, owner=Identity.load(owner) if owner else None)
 
 
 def every() -> list[Instance]:
@@ -144,8 +144,13 @@ def claim(name: str, *, control_plane_only: bool, audit: bool, owned: bool = Fal
         index = recorded.index if recorded is not None else _free_index(name)
         owner = identify(os.getpid()) if owned else None
         instance = Instance(name, index, control_plane_only, audit, owner)
-        paths.write(_record(name), json.dumps(asdict(instance)))
+        record(instance)
     return instance
+
+
+def record(instance: Instance) -> None:
+    """Write down what was decided."""
+    paths.write(_record(instance.name), json.dumps(asdict(instance)))
 
 
 def abandoned() -> list[Instance]:

@@ -40,6 +40,10 @@ _START_ORDER = ("etcd", "apiserver", "controller-manager")
 def up(instance: Instance, console: Console | None = None) -> bool:
     """Bring it up; False when it was up already. Raises ClusterError, MissingRequirementError."""
     with _alone(instance):
+        if _removal_mark(instance).exists():
+            # What an interrupted removal left is no base to build on: keys may have lost their authority.
+            _take_down(instance)
+            instances.record(instance)
         if is_up(instance):
             return False
         preflight.check(instance)
@@ -67,12 +71,10 @@ def is_up(instance: Instance) -> bool:
 def down(instance: Instance) -> None:
     """End and remove everything of the instance; caches stay. May be interrupted and run again."""
     with _alone(instance):
-        services.kill(instance)
-        _end_members(instance)
-        node.unmount(instance)
-        network.remove(instance)
-        cgroups.remove(instance.cgroup)
-        _remove_state(instance.state)
+        if instance.state.exists():
+            _removal_mark(instance).touch()
+        _take_down(instance)
+        _lock_file(instance).unlink()
 
 
 def needed_binaries(instance: Instance) -> Sequence[str]:
@@ -87,7 +89,8 @@ def control_plane_services(instance: Instance) -> list[Service]:
         control_plane.api_server(instance),
         control_plane.controller_manager(instance),
     )
-    return [services.built(name, argv) for name, argv in zip(_START_ORDER, commands, strict=True)]
+    files = control_plane.files(instance)
+    return [services.built(name, argv, files) for name, argv in zip(_START_ORDER, commands, strict=True)]
 
 
 def _control_plane_steps(instance: Instance) -> list[Step]:
@@ -133,6 +136,19 @@ def _control_plane(instance: Instance, report: Report) -> str:
     return instance.url
 
 
+def _take_down(instance: Instance) -> None:
+    services.kill(instance)
+    _end_members(instance)
+    node.unmount(instance)
+    network.remove(instance)
+    cgroups.remove(instance.cgroup)
+    _remove_state(instance)
+
+
+def _removal_mark(instance: Instance) -> Path:
+    return instance.state / "removing"
+
+
 def _end_members(instance: Instance, limit_seconds: float = 20.0) -> None:
     """End what the cgroup still holds: containers and their shims, which no supervisor started."""
     end = time.monotonic() + limit_seconds
@@ -150,7 +166,8 @@ def _end_members(instance: Instance, limit_seconds: float = 20.0) -> None:
         time.sleep(0.05)
 
 
-def _remove_state(state: Path) -> None:
+def _remove_state(instance: Instance) -> None:
+    state = instance.state
     mounted = [
         line.split()[4]
         for line in Path("/proc/self/mountinfo").read_text().splitlines()
@@ -158,9 +175,9 @@ def _remove_state(state: Path) -> None:
     ]
     if mounted:
         raise ClusterError(f"still mounted below {state}: {', '.join(mounted)}; unmount and run down again")
-    # The record of the instance goes last, so that an interrupted removal can be taken up again.
+    # The record and the mark go last, so that an interrupted removal can be taken up again.
     for child in state.iterdir() if state.exists() else ():
-        if child.name != "instance.json":
+        if child.name not in {"instance.json", _removal_mark(instance).name}:
             shutil.rmtree(child) if child.is_dir() and not child.is_symlink() else child.unlink()
     shutil.rmtree(state, ignore_errors=True)
 
@@ -175,5 +192,10 @@ def sweep() -> list[str]:
 
 @contextlib.contextmanager
 def _alone(instance: Instance) -> Iterator[None]:
-    with paths.lock(paths.states() / f".{instance.name}.lock"):
+    with paths.lock(_lock_file(instance)):
         yield
+
+
+def _lock_file(instance: Instance) -> Path:
+    # Beside the state folder, as it must be there while that is removed.
+    return paths.states() / f".{instance.name}.lock"

@@ -2,6 +2,7 @@
 
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 
 from cluster import (
@@ -75,7 +76,7 @@ def _packages() -> str:
 
 
 def _container_runtime(instance: Instance, report: Report) -> str:
-    for path, text in node_config.files(instance, debian.tools().cni_plugins).items():
+    for path, text in _files(instance).items():
         paths.write(path, text)
     cgroups.ensure_pods(instance.cgroup)
     mounts.ensure(instance)
@@ -138,25 +139,35 @@ def _containerd(instance: Instance) -> Service:
     tools = debian.tools()
     program, *arguments = node_config.containerd(instance)
     argv = [str(tools.program(program)), *arguments]
-    return Service("containerd", argv, tools.environment(), mounts.file(instance))
+    return Service("containerd", argv, tools.environment(), mounts.file(instance), _read_by(argv, instance))
 
 
 def _kubelet(instance: Instance) -> Service:
-    argv = node_config.kubelet(instance)
-    return Service("kubelet", _built(argv), debian.tools().environment(), mounts.file(instance))
+    argv = _built(node_config.kubelet(instance))
+    environment = debian.tools().environment()
+    return Service("kubelet", argv, environment, mounts.file(instance), _read_by(argv, instance))
 
 
 def _proxy(instance: Instance) -> Service:
+    # It runs `nft`.
     return Service("kube-proxy", _built(node_config.proxy(instance)), debian.tools().environment())
 
 
 def _dns(instance: Instance) -> Service:
-    return services.built("coredns", node_config.dns(instance))
+    return services.built("coredns", node_config.dns(instance), _files(instance))
 
 
 def _scheduler(instance: Instance) -> Service:
-    return services.built("scheduler", control_plane.scheduler(instance))
+    return services.built("scheduler", control_plane.scheduler(instance), control_plane.files(instance))
 
 
 def _built(argv: list[str]) -> list[str]:
     return [str(binaries.path(argv[0])), *argv[1:]]
+
+
+def _files(instance: Instance) -> Mapping[Path, str]:
+    return node_config.files(instance, debian.tools().cni_plugins)
+
+
+def _read_by(argv: list[str], instance: Instance) -> str:
+    return services.named(argv, _files(instance))

@@ -9,7 +9,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -22,17 +22,28 @@ _GRACE_SECONDS = 8.0
 
 @dataclass(frozen=True)
 class Service:
-    """One process: `argv[0]` is a path; `mounts` names a file of a mount namespace to run in."""
+    """One process: `argv[0]` is a path; `mounts` names a file of a mount namespace to run in.
+
+    `configuration` is the text of the files that it reads: a change of it is a reason for a restart.
+    """
 
     name: str
     argv: Sequence[str]
     environment: dict[str, str] = field(default_factory=dict)
     mounts: Path | None = None
+    configuration: str = ""
 
 
-def built(name: str, argv: Sequence[str], path: str = "/usr/sbin:/usr/bin:/sbin:/bin") -> Service:
-    """A service whose program was built from the Go module."""
-    return Service(name, [str(binaries.path(argv[0])), *argv[1:]], {"PATH": path})
+def built(name: str, argv: Sequence[str], files: Mapping[Path, str]) -> Service:
+    """A service whose program was built from the Go module, with those of the files that `argv` names."""
+    program = str(binaries.path(argv[0]))
+    environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"}
+    return Service(name, [program, *argv[1:]], environment, configuration=named(argv, files))
+
+
+def named(argv: Sequence[str], files: Mapping[Path, str]) -> str:
+    """The text of those of the files that a command line names."""
+    return "\n".join(text for path, text in files.items() if any(str(path) in argument for argument in argv))
 
 
 @dataclass(frozen=True)
@@ -55,6 +66,7 @@ def start(instance: Instance, service: Service) -> bool:
     if running is not None and record is not None and record["digest"] == spec.digest:
         return False
     stop(instance, service.name)
+    _end_strays(instance, service)
     path = _file(instance, service.name, "spec")
     paths.write(path, json.dumps(asdict(spec)), mode=0o600)
     instance.log.mkdir(parents=True, exist_ok=True)
@@ -122,7 +134,8 @@ def last_words(instance: Instance, name: str, lines: int = 12) -> str:
 
 def _spec(instance: Instance, service: Service) -> supervisor.Spec:
     argv = [*_entering(instance, service.mounts), *service.argv]
-    digest = hashlib.sha256(json.dumps([argv, sorted(service.environment.items())]).encode()).hexdigest()
+    decides = [argv, sorted(service.environment.items()), service.configuration]
+    digest = hashlib.sha256(json.dumps(decides).encode()).hexdigest()
     return supervisor.Spec(
         name=service.name,
         argv=argv,
@@ -133,6 +146,19 @@ def _spec(instance: Instance, service: Service) -> supervisor.Spec:
         grace_seconds=_GRACE_SECONDS,
         cgroup_procs=str(cgroups.system_procs(instance.cgroup)),
     )
+
+
+def _end_strays(instance: Instance, service: Service) -> None:
+    """End what a supervisor started and was killed before it could write down."""
+    wanted = "\0".join([*service.argv, ""]).encode()
+    for pid in cgroups.members(instance.cgroup):
+        identity = processes.identify(pid)
+        try:
+            is_same = Path(f"/proc/{pid}/cmdline").read_bytes() == wanted
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+        if is_same:
+            processes.stop(identity, _GRACE_SECONDS)
 
 
 def _entering(instance: Instance, mounts: Path | None) -> list[str]:

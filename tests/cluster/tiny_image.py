@@ -1,4 +1,4 @@
-"""Images of a few static programs in one layer, the same bytes each time: the sandbox, and test containers."""
+"""Images of a few static programs in one layer, the same bytes each time."""
 
 import hashlib
 import io
