@@ -14,6 +14,7 @@ from typing import Any
 
 from compression_contract.keys import (
     API_VERSION,
+    LABEL_PROMOTABLE,
     LABEL_PROMOTION,
     LABEL_PROMOTION_UID,
     LABEL_ROLE,
@@ -86,6 +87,8 @@ def preview_deployment(
             "namespace": promotion.namespace,
             "labels": {
                 LABEL_ROLE: "preview",
+                # Deployments are watched by the presence of this label; "false" is no consent to anything.
+                LABEL_PROMOTABLE: "false",
                 LABEL_PROMOTION: promotion.name,
                 LABEL_PROMOTION_UID: promotion.uid,
             },
