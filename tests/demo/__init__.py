@@ -1,0 +1,1 @@
+"""The demo: from nothing, or from your cluster, to a promoted INT8 model that answers; `python -m demo`."""
