@@ -17,7 +17,8 @@ from cluster.errors import ClusterError
 from cluster.images import store, tarball
 
 SUITE = "bookworm"
-PACKAGES = ("ca-certificates", "libgomp1", "python3")
+# usr-is-merged says that nothing is left to merge; its alternative, usrmerge, would bring Perl.
+PACKAGES = ("ca-certificates", "libgomp1", "python3", "usr-is-merged")
 GIT_PACKAGES = ("git", "openssh-client")
 USER = 65532  # "nonroot" by the habit of distroless images
 
@@ -25,11 +26,13 @@ _DPKG_OPTIONS = (
     "path-exclude=/usr/share/doc/*",
     "path-include=/usr/share/doc/*/copyright",  # a scanner reads the licences there
     "path-include=/usr/share/doc/*/changelog.Debian.gz",
+    "path-include=/usr/share/doc/*/changelog.gz",
     "path-exclude=/usr/share/man/*",
     "path-exclude=/usr/share/info/*",
     "path-exclude=/usr/share/locale/*",
 )
-_CHANGELOG = "changelog.Debian.gz"
+# Packages that are Debian's own have one changelog; the others have one of Debian and one of their author.
+_CHANGELOGS = ("changelog.Debian.gz", "changelog.gz")
 _EMPTY_FOLDERS = (
     "boot/",
     "dev/",
@@ -99,7 +102,7 @@ def kept(entries: Iterable[tarball.Entry]) -> Iterator[tarball.Entry]:
         name = entry.name
         if name in _MACHINE_FILES or name in _OLD_STATE or name.startswith("etc/apt/sources.list.d/"):
             continue
-        if any(name.startswith(folder) for folder in _EMPTY_FOLDERS) or name.endswith(f"/{_CHANGELOG}"):
+        if any(name.startswith(folder) for folder in _EMPTY_FOLDERS) or _is_changelog(name):
             continue
         if name.startswith("var/lib/dpkg/") and name.endswith("-old"):
             continue
@@ -139,7 +142,7 @@ def _bootstrap(folder: Path) -> tuple[Path, Path]:
     command = [str(tools.program("mmdebstrap")), "--variant=minbase", f"--include={','.join(PACKAGES)}"]
     command += [f"--dpkgopt={option}" for option in _DPKG_OPTIONS]
     command += [f"--customize-hook={hook}" for hook in hooks]
-    command += [SUITE, str(whole)]
+    command += [f"--hook-dir={tools.root}/usr/share/mmdebstrap/hooks/merged-usr", SUITE, str(whole)]
     environment = {**os.environ, **tools.environment(), "SOURCE_DATE_EPOCH": "0", "LC_ALL": "C"}
     result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     if result.returncode:
@@ -149,10 +152,14 @@ def _bootstrap(folder: Path) -> tuple[Path, Path]:
 
 
 def _keep_changelogs(archives: Iterable[Path], folder: Path) -> None:
-    """Copy the changelogs out of root file systems, one file for each binary package."""
+    """Copy the changelogs out of root file systems into one folder."""
     folder.mkdir(parents=True, exist_ok=True)
     for archive in archives:
         for entry in tarball.archive_entries(archive):
-            if entry.name.endswith(f"/{_CHANGELOG}") and isinstance(entry.data, tarball.Slice):
-                package = Path(entry.name).parent.name
-                (folder / f"{package}.gz").write_bytes(entry.data.read())
+            if _is_changelog(entry.name) and isinstance(entry.data, tarball.Slice):
+                path = Path(entry.name)
+                (folder / f"{path.parent.name}.{path.name}").write_bytes(entry.data.read())
+
+
+def _is_changelog(name: str) -> bool:
+    return name.startswith("usr/share/doc/") and name.rpartition("/")[2] in _CHANGELOGS

@@ -71,9 +71,9 @@ def _step(image: build.Built, target: Target, cache: store.Store, sent: _Sent) -
     repository = target.repository(image.name)
     sizes: Mapping[str, int] = image.blobs
 
-    def send(digest: str) -> int:
+    def send(registry: Registry, digest: str) -> int:
         blob = Descriptor("application/octet-stream", digest, sizes[digest])
-        with sent.lock(digest), target.connect(image.name) as registry:
+        with sent.lock(digest):
             outcome = registry.ensure_blob(
                 repository.name, blob, File(cache.blob(digest)), mount_from=sent.holder(digest) or ""
             )
@@ -81,12 +81,13 @@ def _step(image: build.Built, target: Target, cache: store.Store, sent: _Sent) -
         return sizes[digest] if outcome == "uploaded" else 0
 
     def action(report: progress.Report) -> str:
-        total, uploaded = len(sizes), 0
-        with ThreadPoolExecutor(_PARALLEL_BLOBS) as pool:
-            for done, count in enumerate(pool.map(send, sizes), 1):
+        uploaded = 0
+        with target.connect(image.name) as registry, ThreadPoolExecutor(_PARALLEL_BLOBS) as pool:
+            if registry.resolve(repository.name, tag(image.digest)) == image.digest:
+                return f"there already, {image.digest[:19]}"
+            for done, count in enumerate(pool.map(lambda digest: send(registry, digest), sizes), 1):
                 uploaded += count
-                report("blobs", done, total)
-        with target.connect(image.name) as registry:
+                report("blobs", done, len(sizes))
             # A tag keeps the manifest alive where a registry collects what no tag names.
             registry.put_manifest(
                 repository.name, Manifest(build.MANIFEST_MEDIA_TYPE, image.manifest), tag(image.digest)

@@ -1,0 +1,1 @@
+"""An offline vulnerability database for Trivy, made from the changelogs of Debian packages."""
