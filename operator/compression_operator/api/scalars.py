@@ -131,8 +131,22 @@ Time = Annotated[
 ]
 
 Digest = Annotated[str, StringConstraints(pattern=DIGEST_PATTERN, max_length=71)]
-ImageRef = Annotated[str, StringConstraints(pattern=IMAGE_PATTERN, max_length=400)]
-Repository = Annotated[str, StringConstraints(pattern=REPOSITORY_PATTERN, max_length=255)]
+ImageRef = Annotated[
+    str,
+    StringConstraints(pattern=IMAGE_PATTERN, max_length=400),
+    Rule(
+        "self.contains('@sha256:')",
+        "give the image by digest, as registry/name@sha256:<64 hex digits>, not by tag: a tag can move",
+    ),
+]
+Repository = Annotated[
+    str,
+    StringConstraints(pattern=REPOSITORY_PATTERN, max_length=255),
+    Rule(
+        "!self.contains('@') && !self.matches('/[^/]*:[^/]*$')",
+        "give the repository alone, as registry/name: without tag and without digest",
+    ),
+]
 SemVer = Annotated[str, StringConstraints(pattern=SEMVER_PATTERN, max_length=64)]
 S3URI = Annotated[
     str,

@@ -1,0 +1,318 @@
+"""What the API server takes and what it refuses, with a sentence that names the fix."""
+
+from __future__ import annotations
+
+import pytest
+
+from compression_operator.api import (
+    CompressionJob,
+    CompressionRuntime,
+    ModelVersion,
+    Promotion,
+    ServingTarget,
+)
+from support.manifests import (
+    DIGEST,
+    REMOVE,
+    changed,
+    full_job,
+    minimal_job,
+    model_version,
+    promotion,
+    runtime,
+    serving_target,
+)
+
+STORED_STUDENT = {"uri": "s3://team-a/students/m", "digest": DIGEST, "format": "PaddleParams"}
+RAW = [{"name": "top1"}, {"name": "PSNR", "unit": "Raw"}]
+WIDE_PLAN = [
+    {
+        "name": f"p{index}",
+        "type": "PTQ",
+        "ptq": {},
+        "when": {"unmet": [f"p{earlier}" for earlier in range(index)]},
+    }
+    for index in range(12)
+]
+MANY_GATES = [
+    {"name": f"g{index}", "type": "Metric", "metric": {"name": "top1", "min": 0.5}} for index in range(16)
+]
+
+GOOD = {
+    "minimal": minimal_job(),
+    "everything": full_job(),
+    "student by uri": changed(minimal_job(), {"spec.student": STORED_STUDENT}),
+    "metric in a unit of its own": changed(
+        minimal_job(),
+        {"spec.evaluation.metrics": RAW, "spec.gates.0.metric": {"name": "PSNR", "min": 30}},
+    ),
+    "largest plan and most gates": changed(
+        minimal_job(), {"spec.pipeline": {"steps": WIDE_PLAN}, "spec.gates": MANY_GATES}
+    ),
+    "fixed baseline": changed(minimal_job(), {"spec.evaluation.baseline": {"source": "Fixed", "value": 0.9}}),
+    "distillation alone as a candidate": changed(
+        minimal_job(),
+        {
+            "spec.teachers": [{"name": "t", "uri": "s3://team-a/t"}],
+            "spec.pipeline": {"steps": [{"name": "kd", "type": "Distill", "candidate": True, "distill": {}}]},
+        },
+    ),
+    "size in plain bytes": changed(
+        minimal_job(), {"spec.gates.1": {"name": "s", "type": "Size", "size": {"max": "1000000"}}}
+    ),
+    "name of 40 characters": changed(minimal_job(), {"metadata.name": "a" * 40}),
+    "runtime": runtime(),
+    "serving target": serving_target(),
+    "promotion": promotion(),
+    "model version": model_version(),
+}
+KINDS = {
+    kind.info.kind: kind
+    for kind in (CompressionJob, CompressionRuntime, ModelVersion, Promotion, ServingTarget)
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_a_good_manifest_is_taken_and_reads_back_as_the_models_read_it(server, name):
+    stored = server.would_create(GOOD[name])
+    kind = KINDS[stored["kind"]]
+    # The server's defaults and the models' are two writings of one thing: neither knows one more.
+    assert kind.parse({**stored, "spec": GOOD[name]["spec"]}).spec.to_dict() == stored["spec"]
+
+
+def step(**fields):
+    """The change that makes one step the whole plan."""
+    return {"spec.pipeline": {"steps": [{"name": "p", "type": "PTQ", "ptq": {}} | fields]}}
+
+
+def gate(**fields):
+    """The change that adds a gate."""
+    return {"spec.gates.1": {"name": "g"} | fields}
+
+
+WRONG_JOBS = {
+    "a percentage where a fraction is meant": (
+        {"spec.gates.0.metric.min": 85},
+        "gate floor: a metric of unit Fraction is given as 0 to 1: write 0.85, not 85",
+    ),
+    "a drop in points": (
+        gate(type="MetricDrop", metricDrop={"name": "top1", "max": 1.5}),
+        "write 0.01, not 1",
+    ),
+    "an unknown step": (
+        step(type="Sparsify"),
+        'supported values: "Distill", "Prune", "PTQ", "QAT", "Export"',
+    ),
+    "a step from a later one": (
+        {
+            "spec.pipeline": {
+                "steps": [
+                    {"name": "p", "type": "PTQ", "from": "q", "ptq": {}},
+                    {"name": "q", "type": "PTQ", "ptq": {}},
+                ]
+            }
+        },
+        "from must be empty or name an EARLIER step; step p has from: q",
+    ),
+    "a fallback for what cannot pass": (
+        {
+            "spec.teachers": [{"name": "t", "uri": "s3://team-a/t"}],
+            "spec.pipeline": {
+                "steps": [
+                    {"name": "kd", "type": "Distill", "distill": {}},
+                    {"name": "p", "type": "PTQ", "when": {"unmet": ["kd"]}, "ptq": {}},
+                ]
+            },
+        },
+        "when.unmet may name only EARLIER steps that are candidates",
+    ),
+    "two members of one union": (step(qat={}), "it must have exactly the member ptq and no other"),
+    "no member of the union": (step(ptq=REMOVE), "it must have exactly the member ptq"),
+    "two members of a gate": (
+        gate(type="Size", size={"max": "1Mi"}, latency={"max": "1ms"}),
+        "it must have exactly the member of that type",
+    ),
+    "a plan without candidate": (
+        step(candidate=False),
+        "at least one step must be a candidate (PTQ, QAT, Export, or candidate: true)",
+    ),
+    "distillation without teacher": (
+        {
+            "spec.pipeline": {
+                "steps": [
+                    {"name": "kd", "type": "Distill", "distill": {}},
+                    {"name": "p", "type": "PTQ", "ptq": {}},
+                ]
+            }
+        },
+        "a Distill step needs at least one entry in spec.teachers",
+    ),
+    "epochs and their fraction": (
+        step(type="QAT", ptq=REMOVE, qat={"epochs": 2, "epochsFraction": 0.1}),
+        "give epochs or epochsFraction, not both",
+    ),
+    "negative epochs": (
+        step(type="QAT", ptq=REMOVE, qat={"epochs": -1}),
+        "epochs in body should be greater than or equal to 1",
+    ),
+    "alpha that does not rise": (
+        {
+            "spec.teachers": [{"name": "t", "uri": "s3://team-a/t"}],
+            **step(
+                type="Distill",
+                ptq=REMOVE,
+                candidate=True,
+                distill={"alpha": [{"at": 0.5, "value": 1}, {"at": 0.5, "value": 0}]},
+            ),
+        },
+        "alpha[].at must rise strictly from point to point",
+    ),
+    "a tag where only the repository is meant": (
+        {"spec.packaging.repository": "registry.example.com/team-a/fmnist:latest"},
+        "without tag and without digest",
+    ),
+    "a word where a digest is meant": (
+        {"spec.dataset.digest": "latest"},
+        "spec.dataset.digest in body should match '^sha256:[a-f0-9]{64}$'",
+    ),
+    "a name too long": (
+        {"metadata.name": "a" * 41},
+        "metadata.name must be a DNS label of at most 40 characters",
+    ),
+    "a name with a dot": ({"metadata.name": "a.b"}, "metadata.name must be a DNS label"),
+    "a test split that was trained on": (
+        {"spec.dataset.splits": {"test": "train"}},
+        "train, calibration and test must be three different splits (no leak)",
+    ),
+    "a calibration split that was trained on": (
+        {"spec.dataset.splits": {"calibration": "train"}},
+        "three different splits",
+    ),
+    "architecture and stored model": (
+        {"spec.student": STORED_STUDENT | {"arch": "mobilenet"}},
+        "give exactly one of arch (a named architecture) and uri (a stored model)",
+    ),
+    "a stored student without digest": (
+        {"spec.student": {"uri": "s3://team-a/students/m"}},
+        "uri needs digest and format",
+    ),
+    "no gate on quality": (
+        {"spec.gates": [{"name": "s", "type": "Size", "size": {"max": "1Mi"}}]},
+        "at least one gate of type Metric without dryRun is required",
+    ),
+    "no gates": ({"spec.gates": []}, "should have at least 1 items"),
+    "a gate without bound": ({"spec.gates.0.metric": {"name": "top1"}}, "give min, max or both"),
+    "bounds the wrong way round": (
+        {"spec.gates.0.metric": {"name": "top1", "min": 0.9, "max": 0.8}},
+        "min must not be above max",
+    ),
+    "a size of nothing": (
+        gate(type="Size", size={"max": "0"}),
+        "max must be a positive quantity such as 12Mi",
+    ),
+    "a gate on an unknown metric": (
+        {"spec.evaluation.metrics": [{"name": "top5"}]},
+        "gate floor: names a metric that spec.evaluation.metrics does not have",
+    ),
+    "somebody else's secret": (
+        {"spec.storage.secretRef": {"name": "database-password"}},
+        "a Secret is usable only if its owner named it compression-s3-*",
+    ),
+    "somebody else's registry secret": (
+        {"spec.packaging.pushSecretRef": {"name": "compression-s3-team-a"}},
+        "a Secret is usable only if its owner named it compression-registry-*",
+    ),
+    "a path that climbs": ({"spec.dataset.uri": "s3://team-a/../team-b"}, "must not contain '..'"),
+    "an address that is no S3 URI": ({"spec.dataset.uri": "https://example.com/x"}, "should match '^s3://"),
+    "a duration without unit": (
+        {"spec.scan.maxDatabaseAge": "24"},
+        "spec.scan.maxDatabaseAge in body should match",
+    ),
+    "a promotion to nowhere": ({"spec.promotion.mode": "Request"}, "mode: Request needs at least one target"),
+    "a best of nothing": (
+        {"spec.pipeline.selection": "Best"},
+        "objective is required with selection: Best",
+    ),
+    "a signature without hook": ({"spec.signing.required": True}, "required: true needs a hook"),
+    "a reserved image label": (
+        {"spec.packaging.labels": {"org.opencontainers.image.title": "x"}},
+        "org.opencontainers.* labels are reserved",
+    ),
+    "no model": ({"spec.model": REMOVE}, "spec.model: Required value"),
+    "an unknown field": (
+        {"spec.gates.0.metric.minimum": 0.85},
+        'unknown field "spec.gates[0].metric.minimum"',
+    ),
+    "a misspelt section": ({"spec.pipline": {}}, 'unknown field "spec.pipline"'),
+}
+
+
+def without_removed(value):
+    """The value without fields marked for removal, at any depth."""
+    if isinstance(value, dict):
+        return {key: without_removed(child) for key, child in value.items() if child is not REMOVE}
+    return [without_removed(child) for child in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize("name", WRONG_JOBS)
+def test_a_wrong_job_is_refused_with_a_sentence_that_names_the_fix(server, name):
+    changes, sentence = WRONG_JOBS[name]
+    assert sentence in server.refusal(without_removed(changed(minimal_job(), changes)))
+
+
+WRONG_OTHERS = {
+    "runner by tag": (
+        runtime(),
+        {"spec.runner.image": "registry.example.com/platform/runner:1.0"},
+        "give the image by digest",
+    ),
+    "evaluator by tag": (
+        runtime(),
+        {"spec.evaluators.0.image": "registry.example.com/platform/evaluator:1.0"},
+        "give the image by digest",
+    ),
+    "serving base as root": (runtime(), {"spec.servingBases.0.runAsUser": 0}, "greater than or equal to 1"),
+    "scanner as a URL": (
+        runtime(),
+        {"spec.tools.scannerService": "http://trivy:4954"},
+        "spec.tools.scannerService in body should match",
+    ),
+    "endpoint with a password": (
+        runtime(),
+        {"spec.allow.storageEndpoints.0.url": "https://user:pw@s3.example.com"},
+        "url in body should match",
+    ),
+    "unknown default serving base": (
+        runtime(),
+        {"spec.defaults.servingBase": "other"},
+        "defaults.servingBase is not in spec.servingBases",
+    ),
+    "default target without evaluator": (
+        runtime(),
+        {"spec.evaluators.0.name": "openvino"},
+        "defaults.evaluation.targets[].runtime must name an entry of spec.evaluators",
+    ),
+    "a CA bundle that is none": (
+        runtime(),
+        {"spec.trust.caBundle": "hello"},
+        "caBundle holds certificates in PEM",
+    ),
+    "a strategy that is not there": (
+        serving_target(),
+        {"spec.strategy.type": "Recreate"},
+        'supported values: "Rolling"',
+    ),
+    "a URL where a path is meant": (
+        serving_target(),
+        {"spec.verification.paths.golden": "http://elsewhere/"},
+        "spec.verification.paths.golden in body should match",
+    ),
+    "a promotion by tag": (promotion(), {"spec.imageDigest": "latest"}, "should match '^sha256:"),
+    "a release without scan": (model_version(), {"spec.scan": REMOVE}, "spec.scan: Required value"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG_OTHERS)
+def test_a_wrong_object_of_another_kind_is_refused_as_well(server, name):
+    manifest, changes, sentence = WRONG_OTHERS[name]
+    assert sentence in server.refusal(changed(manifest, changes))
