@@ -51,7 +51,7 @@ def patch(server, status):
 
 
 def test_the_columns_tell_how_a_job_went(server, job):
-    header, row = server.kubectl("get", "cmj", "-o", "wide").splitlines()
+    header, row = server.kubectl("get", "cmj", "reading", "-o", "wide").splitlines()
     assert header.split() == [
         "NAME", "STAGE", "MODEL", "SELECTED", "METRIC", "COMPLETE", "FAILED", "VERSION", "AGE", "IMAGE",
         "CRITICAL", "HIGH", "QUEUE",
