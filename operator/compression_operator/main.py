@@ -1,0 +1,39 @@
+"""The operator's process, wired: settings, logs, and the kinds with their decisions."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Final
+
+import structlog
+from pydantic import ValidationError
+
+from compression_operator.cluster.credentials import NoCredentialsError
+from compression_operator.cluster.resources import OWN_KINDS
+from compression_operator.cluster.sync import NotInstalledError
+from compression_operator.controllers import controllers
+from compression_operator.process import Parts, StartError, run
+from compression_operator.settings import PREFIX, Settings
+from compression_operator.telemetry import logs
+
+EXIT_CONFIG: Final = 78
+"""The set-up is wrong, and trying again will not help (EX_CONFIG of sysexits.h)."""
+
+
+def main() -> int:
+    """Run until a signal; the exit code."""
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = PREFIX + str(first["loc"][0]).upper()
+        print(f"{name}: {first['msg']}", file=sys.stderr)  # noqa: T201 - there is no logging yet
+        return EXIT_CONFIG
+    logs.configure(settings.log_format, settings.log_level)
+    try:
+        asyncio.run(run(settings, Parts(OWN_KINDS, controllers)))
+    except (StartError, NotInstalledError, NoCredentialsError) as error:
+        structlog.get_logger(__name__).critical("cannot start", error=str(error))
+        return EXIT_CONFIG
+    return 0
