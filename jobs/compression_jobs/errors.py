@@ -7,6 +7,7 @@ operator reads the exit code.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import ClassVar
 
 from pydantic import ValidationError
@@ -101,3 +102,11 @@ def first_problem(error: ValidationError) -> str:
     """Where a document is wrong and how, in a few words; the first of possibly many places."""
     first = error.errors(include_url=False, include_input=False)[0]
     return f"{'.'.join(map(str, first['loc'])) or 'document'}: {first['msg']}"
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """An exception, what caused it or what it was raised amid, and so on."""
+    seen: BaseException | None = error
+    while seen is not None:
+        yield seen
+        seen = seen.__cause__ or seen.__context__

@@ -14,7 +14,6 @@ import shutil
 import signal
 import tempfile
 import traceback
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
@@ -25,7 +24,7 @@ from compression_contract.inputs import StageInput
 from compression_contract.results import StageResult
 from compression_jobs import artifacts, delivery, document, logs, result, stages, trust
 from compression_jobs.context import StageContext
-from compression_jobs.errors import Defect, OutOfMemory, StageError, TransferFailed
+from compression_jobs.errors import Defect, OutOfMemory, StageError, TransferFailed, chain
 from compression_jobs.redaction import Redactor, mounted_secrets
 from compression_jobs.settings import Settings
 from compression_jobs.storage import Credentials, Storage
@@ -84,7 +83,7 @@ def as_stage_error(caught: Exception, scratch: Path) -> StageError:
     """Give any exception a reason, a sentence and an exit code."""
     if isinstance(caught, StageError):
         return caught
-    for cause in _chain(caught):
+    for cause in chain(caught):
         if isinstance(cause, OSError) and cause.errno in {errno.ENOSPC, errno.EDQUOT}:
             return TransferFailed(
                 "DiskFull",
@@ -175,13 +174,6 @@ def _keep_log(process: Process) -> None:
         process.storage.upload(process.log_file, artifacts.join(process.output, LOG_NAME))
     except (StageError, OSError) as error:
         log.warning("the log could not be kept", extra={"fields": {"why": str(error)}})
-
-
-def _chain(error: BaseException) -> Iterator[BaseException]:
-    seen: BaseException | None = error
-    while seen is not None:
-        yield seen
-        seen = seen.__cause__ or seen.__context__
 
 
 def _free(folder: Path) -> str:

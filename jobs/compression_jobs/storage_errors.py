@@ -28,11 +28,13 @@ from compression_jobs.errors import (
     StageError,
     TransferFailed,
     Unavailable,
+    chain,
 )
 
 STORAGE_FAILURES: Final = (ClientError, BotoCoreError, Boto3Error, HTTPError)
 """Everything that boto3 raises for the store's sake, the body's stream included."""
 
+_UNREACHABLE: Final = (BotoConnectionError, HTTPClientError, HTTPError, OSError)
 _STATUS_IN_CODE: Final = {"404": HTTPStatus.NOT_FOUND, "403": HTTPStatus.FORBIDDEN}
 _REFUSED: Final = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccountProblem", "AllAccessDisabled"}
@@ -55,27 +57,24 @@ def explain(error: Exception, doing: str, endpoint: str) -> StageError:
         doing: what was attempted, as in "reading s3://team-a/data/manifest.json".
         endpoint: the store's address.
     """
-    if isinstance(error, ClientError):
-        return _answered(error, doing, endpoint)
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(cause):
-            return Misconfigured(
-                "StorageCertificateDistrusted",
-                f"{_capital(doing)}: the certificate of {endpoint} is not trusted; "
-                "put its authority into trust.caBundle of the CompressionRuntime.",
-            )
-        if isinstance(cause, BotoConnectionError | HTTPClientError | HTTPError):
-            break
-        cause = cause.__cause__ or cause.__context__
-    if cause is None and isinstance(error, BotoCoreError):
+    causes = list(chain(error))
+    answers = [cause for cause in causes if isinstance(cause, ClientError)]
+    if answers:
+        return _answered(answers[0], doing, endpoint)
+    if any(isinstance(cause, SSLError) and "CERTIFICATE_VERIFY_FAILED" in str(cause) for cause in causes):
+        return Misconfigured(
+            "StorageCertificateDistrusted",
+            f"{_capital(doing)}: the certificate of {endpoint} is not trusted; "
+            "put its authority into trust.caBundle of the CompressionRuntime.",
+        )
+    if not any(isinstance(cause, _UNREACHABLE) for cause in causes):
         return Misconfigured(
             "StorageMisconfigured",
             f"{_capital(doing)}: no request could be made for {endpoint} ({error}); check the endpoint.",
         )
     return Unavailable(
         "StorageUnavailable",
-        f"{_capital(doing)}: {endpoint} cannot be reached ({type(error).__name__}); "
+        f"{_capital(doing)}: {endpoint} cannot be reached ({type(causes[-1]).__name__}); "
         "check that the store is up and that the network lets this pod through.",
     )
 

@@ -100,7 +100,7 @@ def running(folder: Path) -> Iterator[SeaweedFS]:
     arguments = [
         program(), "server", f"-dir={data}", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3.ip.bind=127.0.0.1",
         f"-master.port={master}", "-master.electionTimeout=1s", "-master.volumeSizeLimitMB=64",
-        "-master.telemetry=false", f"-volume.port={volume}", "-volume.max=16", "-volume.preStopSeconds=0",
+        "-master.telemetry=false", f"-volume.port={volume}", "-volume.max=1000", "-volume.preStopSeconds=0",
         "-filer=true", f"-filer.port={filer}", "-s3", f"-s3.port={s3}", f"-s3.config={config}",
         "-s3.port.iceberg=0", "-s3.port.lance=0",
     ]  # fmt: skip
