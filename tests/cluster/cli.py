@@ -26,7 +26,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         Console(stderr=True).print("interrupted; the same command goes on from here")
-        return 130
+        # Steps that still run in threads may be cut off anywhere, as `up` and `down` can be taken up again.
+        os._exit(130)
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -54,11 +54,12 @@ class Cluster:
         """What kubectl prints, as administrator or with a user's kubeconfig; raises ClusterError."""
         program = Path(sys.executable).with_name("kubectl")
         command = [str(program if program.exists() else "kubectl"), f"--kubeconfig={user or self.kubeconfig}"]
-        return _run([*command, *arguments], stdin=stdin)
+        return _run([*command, *arguments], stdin=stdin, environment=self._own_folders())
 
     def helm(self, *arguments: str) -> str:
         """What helm prints, as administrator; raises ClusterError."""
-        return _run([str(binaries.path("helm")), f"--kubeconfig={self.kubeconfig}", *arguments])
+        command = [str(binaries.path("helm")), f"--kubeconfig={self.kubeconfig}", *arguments]
+        return _run(command, environment=self._own_folders())
 
     def user(self, name: str, *groups: str) -> Path:
         """A kubeconfig for a user of that name in those groups, who may what RBAC lets it."""
@@ -91,6 +92,11 @@ class Cluster:
         """Import an image archive (OCI or Docker) on the node; returns the names of its images."""
         said = self.ctr("images", "import", str(archive))
         return [line.split()[1] for line in said.splitlines() if line.startswith("unpacking ")]
+
+    def _own_folders(self) -> dict[str, str]:
+        # What kubectl remembers of an API server must not outlive it: the next one has the same address.
+        names = ("KUBECACHEDIR", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
+        return {name: str(self.instance.state / "clients" / name.lower()) for name in names}
 
 
 def _run(command: Sequence[str], stdin: str | None = None, environment: dict[str, str] | None = None) -> str:

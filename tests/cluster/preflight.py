@@ -50,6 +50,7 @@ class Machine:
     free_disk: int
     free_memory: int
     cgroups: str
+    filesystem: str
     has_overlay: bool
     busy: str
     cache: Path
@@ -94,6 +95,11 @@ def problems(machine: Machine, needs: Needs) -> list[Problem]:
         found.append(Problem("no usable cgroups", machine.cgroups))
     if not machine.has_overlay and needs is WHOLE:
         found.append(Problem("the kernel has no overlay file system", "modprobe overlay"))
+    if machine.filesystem == "overlay" and needs is WHOLE:
+        what = f"{machine.state} is on an overlay file system, which cannot hold the layers of images"
+        found.append(
+            Problem(what, "mount a volume there, or set COMPRESSION_OPERATOR_STATE to a folder on one")
+        )
     if machine.busy:
         found.append(Problem(machine.busy, "remove it, or choose another cluster with --name"))
     if needs is WHOLE:
@@ -136,11 +142,21 @@ def look(instance: Instance) -> Machine:
         free_disk=shutil.disk_usage(cache).free,
         free_memory=_available_memory(Path("/proc/meminfo").read_text()),
         cgroups=_cgroup_complaint(),
+        filesystem=filesystem_of(instance.state, Path("/proc/self/mountinfo").read_text()),
         has_overlay="overlay" in Path("/proc/filesystems").read_text(),
         busy=_busy(instance) if shutil.which("ip") else "",
         cache=cache,
         state=instance.state,
     )
+
+
+def filesystem_of(folder: Path, mountinfo: str) -> str:
+    """The type of the file system that a folder is, or would be, on."""
+    lines = [line.split() for line in mountinfo.splitlines()]
+    # Of two mounts at one place the later hides the earlier; max keeps the first of equals.
+    mounts = [(Path(fields[4]), fields[fields.index("-") + 1]) for fields in reversed(lines)]
+    above = [(point, kind) for point, kind in mounts if folder.is_relative_to(point)]
+    return max(above, key=lambda mount: len(mount[0].parts))[1]
 
 
 def _available_memory(meminfo: str) -> int:

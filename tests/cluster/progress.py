@@ -54,7 +54,8 @@ def run(steps: Sequence[Step], display: Display) -> None:
     done: set[str] = set()
     running: dict[Future[None], str] = {}
     error: BaseException | None = None
-    with ThreadPoolExecutor(max_workers=max(1, len(steps))) as pool:
+    pool = ThreadPoolExecutor(max_workers=max(1, len(steps)))
+    try:
         while waiting or running:
             ready = [s for s in waiting.values() if done.issuperset(s.after)] if error is None else []
             for step in ready:
@@ -66,6 +67,9 @@ def run(steps: Sequence[Step], display: Display) -> None:
                 name = running.pop(future)
                 error = error or future.exception()
                 done.add(name)
+    finally:
+        # Nothing runs any more but after an interrupt, which nobody wants to wait after.
+        pool.shutdown(wait=False)
     if error is not None:
         raise error
     if waiting:

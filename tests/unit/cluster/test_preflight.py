@@ -14,6 +14,7 @@ GOOD = Machine(
     free_disk=WHOLE.disk * GIB,
     free_memory=WHOLE.memory * GIB,
     cgroups="",
+    filesystem="ext4",
     has_overlay=True,
     busy="",
     cache=Path("/home/a/.cache/x"),
@@ -41,6 +42,7 @@ def test_a_good_machine_has_no_problems() -> None:
         ({"free_memory": WHOLE.memory * GIB - 1}, "6 needed", "larger machine"),
         ({"cgroups": "run it with --privileged"}, "no usable cgroups", "--privileged"),
         ({"has_overlay": False}, "overlay", "modprobe overlay"),
+        ({"filesystem": "overlay"}, "/home/a/.cache/x/state is on an overlay", "COMPRESSION_OPERATOR_STATE"),
         ({"busy": "10.70.0.0/24 is in use"}, "10.70.0.0/24 is in use", "--name"),
         ({"cache": Path("/var/lib/ci/cache")}, "/var/lib/ci/cache", "COMPRESSION_OPERATOR_CACHE"),
         ({"state": Path("/run/x")}, "/run/x", "COMPRESSION_OPERATOR_STATE"),
@@ -71,6 +73,20 @@ def test_a_control_plane_alone_needs_less() -> None:
     )
     assert preflight.problems(small, CONTROL_PLANE) == []
     assert preflight.problems(small, WHOLE)
+
+
+def test_the_file_system_is_that_of_the_nearest_and_latest_mount() -> None:
+    mountinfo = """\
+27 1 254:0 / / rw,relatime - overlay overlay rw
+28 27 254:1 / /home rw,relatime shared:1 - xfs /dev/vdb rw
+29 27 254:2 / /home rw,relatime shared:2 - ext4 /dev/vdc rw
+30 27 254:3 / /homeless rw,relatime - tmpfs tmpfs rw
+"""
+    found = {
+        folder: preflight.filesystem_of(Path(folder), mountinfo)
+        for folder in ("/home/a/b", "/srv", "/homeless")
+    }
+    assert found == {"/home/a/b": "ext4", "/srv": "overlay", "/homeless": "tmpfs"}
 
 
 def test_available_memory_is_read_in_bytes() -> None:
