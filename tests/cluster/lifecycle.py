@@ -37,20 +37,25 @@ from cluster.services import Service
 _START_ORDER = ("etcd", "apiserver", "controller-manager")
 
 
-def up(instance: Instance, console: Console | None = None) -> bool:
-    """Bring it up; False when it was up already. Raises ClusterError, MissingRequirementError."""
+def up(instance: Instance, console: Console | None = None, beside: Sequence[Step] = ()) -> bool:
+    """Bring it up; False when it was up already. Raises ClusterError, MissingRequirementError.
+
+    Steps given as `beside` run in the same display and at the same time, and when it was up already, too.
+    """
     with _alone(instance):
         if _removal_mark(instance).exists():
             # What an interrupted removal left is no base to build on: keys may have lost their authority.
             _take_down(instance)
             instances.record(instance)
         if is_up(instance):
+            if beside:
+                progress.show(beside, console)
             return False
         preflight.check(instance)
         steps = _control_plane_steps(instance)
         if not instance.control_plane_only:
             steps += node.steps(instance)
-        progress.show(steps, console)
+        progress.show([*steps, *beside], console)
         return True
 
 
@@ -110,7 +115,7 @@ def _certificates(instance: Instance) -> str:
     identities.ensure(instance)
     for path, text in control_plane.files(instance).items():
         paths.write(path, text)
-    return str(instance.kubeconfig)
+    return f"for {instance.node_address}"
 
 
 def _network(instance: Instance) -> str:

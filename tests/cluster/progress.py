@@ -11,7 +11,9 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+from rich.table import Column
 
 _HEARTBEAT_SECONDS = 20.0
 
@@ -131,13 +133,16 @@ class Bars:
 
     def advanced(self, name: str, what: str, done: int, total: int) -> None:
         """Move the row's bar."""
-        self._progress.update(self._tasks[name], what=what, completed=done, total=total or None)
+        how_far = f" {done:,}/{total:,}" if total else ""
+        self._progress.update(
+            self._tasks[name], what=escape(what) + how_far, completed=done, total=total or None
+        )
 
     def finished(self, name: str, remark: str, failed: bool) -> None:
         """Fill or mark the row."""
         colour = "red" if failed else "green"
         self._progress.update(
-            self._tasks[name], what=f"[{colour}]{remark}", total=1, completed=int(not failed)
+            self._tasks[name], what=f"[{colour}]{escape(remark)}", total=1, completed=int(not failed)
         )
         self._progress.stop_task(self._tasks[name])
 
@@ -150,10 +155,10 @@ def show(steps: Sequence[Step], console: Console | None = None) -> None:
         return
     columns = (
         SpinnerColumn(finished_text="[green]✔"),
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
+        TextColumn("{task.description}", table_column=Column(no_wrap=True, min_width=22)),
+        BarColumn(bar_width=12),
         TimeElapsedColumn(),
-        TextColumn("{task.fields[what]}"),
+        TextColumn("{task.fields[what]}", table_column=Column(no_wrap=True, overflow="ellipsis", ratio=1)),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, expand=True) as progress:
         run(steps, Bars(progress))
