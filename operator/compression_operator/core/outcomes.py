@@ -7,7 +7,7 @@ Owns the reading of an ended container, which is data from outside. Must not dec
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from pydantic import ValidationError
@@ -24,6 +24,7 @@ REPORTED_OUT_OF_MEMORY: Final = "OutOfMemory"
 DISRUPTED_BY_POLICY: Final = "PodFailurePolicy"
 SECRET_NOT_USABLE: Final = "CreateContainerConfigError"  # noqa: S105 - the kubelet's word
 MAX_MESSAGE: Final = 512
+_LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,10 @@ def outcome_of(child: ChildJob, expected: Expected, *, queued: bool) -> Outcome:
     if pod is None:
         return _without_pod(child, queued=queued)
     if pod.terminated is not None:
-        return _ended(pod, pod.terminated, expected)
+        ended = _ended(pod, pod.terminated, expected)
+        if child.deleting and isinstance(ended, Failed):
+            return _lost(f"Job {child.name} was deleted while it ran")
+        return ended
     if pod.phase == "Failed" or pod.disrupted:
         return Failed(
             ExitClass.DISRUPTION, "Disrupted", f"pod {pod.name} was taken off node {pod.node or '?'}"
@@ -90,8 +94,7 @@ def outcome_of(child: ChildJob, expected: Expected, *, queued: bool) -> Outcome:
 
 def _newest(pods: list[PodView]) -> PodView | None:
     # A pod without a creation time is one that the cluster layer has only just seen: the newest of all.
-    known = sorted(pods, key=lambda pod: (pod.created is None, pod.created or datetime.min, pod.name))
-    return known[-1] if known else None
+    return max(pods, key=lambda pod: (pod.created or _LAST, pod.name)) if pods else None
 
 
 def _lost(message: str) -> Failed:

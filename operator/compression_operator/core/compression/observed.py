@@ -36,7 +36,7 @@ class ObservedCompression:
     children: tuple[ChildJob, ...] = ()
     """Every Job whose controller owner is this object."""
     model_version: Mapping[str, Any] | None = None
-    """The ModelVersion that this run's image would have, whoever wrote it; None: there is none, or no image yet."""
+    """The ModelVersion of this run's image, whoever wrote it; None: there is none, or no image yet."""
     promotions: tuple[Mapping[str, Any], ...] = ()
     """Those Promotions of this run's image to this job's targets that exist."""
     target_uids: Mapping[str, str] = field(default_factory=dict)

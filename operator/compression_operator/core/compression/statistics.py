@@ -81,8 +81,8 @@ def paired_difference(
 ) -> Interval:
     """Interval of first - second for two proportions over the same samples; `confidence` 0 is the point.
 
-    The two agree on most samples, so only the discordant ones carry uncertainty: with 2 % of 10,000 discordant
-    the interval is 0.3 points to either side, where two separate samples would give 0.9.
+    The two agree on most samples, so only the discordant ones carry uncertainty: with 2 % of 10,000
+    discordant the interval is 0.3 points to either side, where two separate samples would give 0.9.
     Source: Newcombe, "Improved confidence intervals for the difference between binomial proportions based on
     paired data", Statistics in Medicine 17 (1998), method 10 (score intervals joined by the correlation phi).
 

@@ -1,7 +1,7 @@
 """The batch/v1 Job of one stage: a restricted pod that reads its input and ends with a result.
 
-Owns the pod's shape: security, mounts, limits. Not tied to a kind: a CompressionJob's stages and a Promotion's
-probes are built here. Must not decide when a Job is made nor what its input says.
+Owns the pod's shape: security, mounts, limits. Not tied to a kind: a CompressionJob's stages and a
+Promotion's probes are built here. Must not decide when a Job is made nor what its input says.
 Source of the restrictions: Kubernetes, "Pod Security Standards", profile restricted.
 """
 
@@ -158,7 +158,8 @@ def _pod_spec(job: StageJob) -> dict[str, Any]:
 
 
 def _container(job: StageJob, mounts: list[dict[str, Any]]) -> dict[str, Any]:
-    environment = {"HOME": SCRATCH_FOLDER, "TMPDIR": f"{SCRATCH_FOLDER}/tmp", **job.pod.environment}
+    folders = {"HOME": SCRATCH_FOLDER, "TMPDIR": f"{SCRATCH_FOLDER}/tmp"}  # noqa: S108 - a mount of its own
+    environment = {**folders, **job.pod.environment}
     return {
         "name": "stage",
         "image": job.image,

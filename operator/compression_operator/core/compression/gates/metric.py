@@ -86,7 +86,7 @@ def measured(metric: Metric, measurement: Measurement, confidence: float) -> Int
     if estimate.low is None or estimate.high is None:
         return Unusable(
             Reason.INCONCLUSIVE,
-            f"the evaluator gives no interval for {metric.name}: set confidence: 0 to compare the point alone",
+            f"the evaluator gives no interval for {metric.name}: confidence: 0 compares the point",
         )
     if not estimate.low <= estimate.value <= estimate.high:
         return Unusable(Reason.CONTRADICTORY, f"{metric.name} lies outside its own interval")

@@ -77,7 +77,7 @@ def judge_latency(gate: LatencyGate, facts: EvaluateFacts, max_cv: float) -> Rul
         lacking = ", ".join(facts.node.missing)
         return inconclusive(
             Reason.HARDWARE_MISMATCH,
-            f"processor {facts.node.cpu_model} lacks {lacking}: label a node that has it, or drop cpuFeatures",
+            f"processor {facts.node.cpu_model} lacks {lacking}: choose another node",
             required=_latency_required(gate),
         )
     candidate = facts.candidate.latency
