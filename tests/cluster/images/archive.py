@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cluster.images import build, push, store, tarball
 
-HOST = "images.local"  # a name that no registry answers to: such an image is only ever imported
+HOST = "compression-operator.local"  # a name that no registry answers to: such an image is only ever imported
 
 
 def reference(image: build.Built) -> str:

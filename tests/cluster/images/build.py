@@ -7,6 +7,7 @@ import json
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from cluster import paths, progress
 from cluster.errors import ClusterError
@@ -36,52 +37,73 @@ class Built:
         return {self.config_digest: self.config_size, **{layer.digest: layer.size for layer in self.layers}}
 
 
-def build(names: Sequence[str] = tuple(recipes.IMAGES), cache: store.Store | None = None) -> dict[str, Built]:
-    """Build images by name and record them in the store's index; shows progress.
+class Builder:
+    """Some images on their way: first `steps` are run, then `image` gives each."""
 
-    Raises ClusterError for an unknown name, and whatever stops a layer.
-    """
-    cache = cache or store.default()
-    layers: dict[str, store.Layer] = {}
-    progress.show(layer_steps(names, cache, layers))
-    return assemble(names, cache, layers)
+    def __init__(
+        self, names: Sequence[str] = tuple(recipes.IMAGES), cache: store.Store | None = None
+    ) -> None:
+        """Plan to build images by name; raises ClusterError for an unknown one."""
+        if unknown := set(names) - set(recipes.IMAGES):
+            known = ", ".join(recipes.IMAGES)
+            raise ClusterError(f"no image is called {', '.join(sorted(unknown))}; there are {known}")
+        self.names = tuple(names)
+        self.cache = cache or store.default()
+        self._layers: dict[str, store.Layer] = {}
+        self._changelogs: Path | None = None
 
+    def steps(self) -> list[progress.Step]:
+        """Steps that make every layer of the images; none waits for another."""
+        wanted = {layer for name in self.names for layer in recipes.IMAGES[name].layers}
+        makers = [self._maker(name) for name in recipes.LAYERS if name in wanted]
+        return [progress.Step(step_name(recipes.SYSTEM), self._make_base), *makers]
 
-def layer_steps(
-    names: Sequence[str], cache: store.Store, layers: dict[str, store.Layer]
-) -> list[progress.Step]:
-    """Steps that make every layer of the named images and put it into `layers` by its name."""
-    if unknown := set(names) - set(recipes.IMAGES):
-        raise ClusterError(
-            f"no image is called {', '.join(sorted(unknown))}; there are {', '.join(recipes.IMAGES)}"
-        )
-    wanted = {layer for name in names for layer in recipes.IMAGES[name].layers}
+    def image(self, name: str) -> Built:
+        """One image, when the steps of its layers are done; it is noted in the store's index."""
+        built = _assemble(name, recipes.IMAGES[name], self.cache, self._layers)
+        _index(self.cache, built)
+        return built
 
-    def make_base(report: progress.Report) -> str:
+    def images(self) -> dict[str, Built]:
+        """All of them by name."""
+        return {name: self.image(name) for name in self.names}
+
+    def changelogs(self) -> list[Path]:
+        """The compressed changelogs of the Debian packages in the images, when the base is made."""
+        assert self._changelogs is not None, "the step of the base comes first"
+        return sorted(self._changelogs.iterdir())
+
+    def _make_base(self, report: progress.Report) -> str:
         report("Debian packages")
-        made, fresh = base.make(cache)
-        layers.update({recipes.SYSTEM: made.system, recipes.GIT: made.git})
+        made, fresh = base.make(self.cache)
+        self._layers.update({recipes.SYSTEM: made.system, recipes.GIT: made.git})
+        self._changelogs = made.changelogs
         return _remark(made.system, fresh)
 
-    def maker(name: str) -> progress.Step:
+    def _maker(self, name: str) -> progress.Step:
         def make(report: progress.Report) -> str:
             report("packing")
-            layers[name], fresh = recipes.LAYERS[name](cache)
-            return _remark(layers[name], fresh)
+            self._layers[name], fresh = recipes.LAYERS[name](self.cache)
+            return _remark(self._layers[name], fresh)
 
-        return progress.Step(f"layer: {name}", make)
-
-    return [
-        progress.Step("layer: system", make_base),
-        *(maker(name) for name in recipes.LAYERS if name in wanted),
-    ]
+        return progress.Step(step_name(name), make)
 
 
-def assemble(names: Sequence[str], cache: store.Store, layers: Mapping[str, store.Layer]) -> dict[str, Built]:
-    """Write the configuration and the manifest of each image, and the store's index."""
-    built = {name: _assemble(name, recipes.IMAGES[name], cache, layers) for name in names}
-    _index(cache, list(built.values()))
-    return built
+def build(names: Sequence[str] = tuple(recipes.IMAGES), cache: store.Store | None = None) -> dict[str, Built]:
+    """Build images by name, showing progress; raises ClusterError, and whatever stops a layer."""
+    builder = Builder(names, cache)
+    progress.show(builder.steps())
+    return builder.images()
+
+
+def step_name(layer: str) -> str:
+    """The name of the step that makes a layer."""
+    return f"layer: {recipes.SYSTEM if layer == recipes.GIT else layer}"
+
+
+def layer_steps(image: str) -> tuple[str, ...]:
+    """The names of the steps that must be done before an image can be had."""
+    return tuple(dict.fromkeys(step_name(layer) for layer in recipes.IMAGES[image].layers))
 
 
 def _assemble(
@@ -116,15 +138,16 @@ def _assemble(
     return Built(name, digest, data, config_digest, len(config_data), stack)
 
 
-def _index(cache: store.Store, built: Sequence[Built]) -> None:
-    """Add images to the layout's index under their names, in place of what had those names."""
+def _index(cache: store.Store, image: Built) -> None:
+    """Put an image into the layout's index under its name, in place of what had that name."""
     path = cache.root / "index.json"
     with paths.lock(path.with_suffix(".lock")):
         known = json.loads(path.read_text())["manifests"] if path.exists() else []
-        by_name = {entry["annotations"][_REF_NAME]: entry for entry in known}
-        by_name |= {image.name: descriptor(image, image.name) for image in built}
-        index = {"schemaVersion": 2, "manifests": [by_name[name] for name in sorted(by_name)]}
-        paths.write(path, store.canonical(index).decode())
+        others = [entry for entry in known if entry["annotations"][_REF_NAME] != image.name]
+        entries = sorted(
+            [*others, descriptor(image, image.name)], key=lambda entry: str(entry["annotations"][_REF_NAME])
+        )
+        paths.write(path, store.canonical({"schemaVersion": 2, "manifests": entries}).decode())
         paths.write(cache.root / "oci-layout", '{"imageLayoutVersion":"1.0.0"}')
 
 

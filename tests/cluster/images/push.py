@@ -4,7 +4,7 @@ Speaks through the product's own registry client, so that every test run exercis
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -31,13 +31,60 @@ class Target:
         """A client for the repository of an image."""
         return Registry.connect(self.repository(name), self.config, self.ca_bundle)
 
+    def reference(self, image: build.Built) -> str:
+        """An image there, by its digest."""
+        return f"{self.prefix}/{image.name}@{image.digest}"
+
+
+class Pusher:
+    """Sends images to one place. One sender a blob at a time; other repositories then mount it."""
+
+    def __init__(self, target: Target, cache: store.Store) -> None:
+        self._target, self._cache = target, cache
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+        self._holders: dict[str, str] = {}
+
+    def step(self, name: str, image: Callable[[], build.Built], after: tuple[str, ...] = ()) -> progress.Step:
+        """A step that pushes one image, which `image` gives when the step runs."""
+        return progress.Step(step_name(name), lambda report: self._push(image(), report), after)
+
+    def _push(self, image: build.Built, report: progress.Report) -> str:
+        repository, uploaded = self._target.repository(image.name).name, 0
+        with self._target.connect(image.name) as registry, ThreadPoolExecutor(_PARALLEL_BLOBS) as pool:
+            if registry.resolve(repository, tag(image.digest)) == image.digest:
+                return f"there already, {image.digest[:19]}"
+            sending = [
+                pool.submit(self._send, registry, repository, digest, size)
+                for digest, size in image.blobs.items()
+            ]
+            for done, future in enumerate(sending, 1):
+                uploaded += future.result()
+                report("blobs", done, len(sending))
+            # A tag keeps the manifest alive where a registry collects what no tag names.
+            registry.put_manifest(
+                repository, Manifest(build.MANIFEST_MEDIA_TYPE, image.manifest), tag(image.digest)
+            )
+        return f"{uploaded / 1e6:.1f} MB sent, {image.digest[:19]}"
+
+    def _send(self, registry: Registry, repository: str, digest: str, size: int) -> int:
+        """Make a repository hold a blob; returns how many bytes had to be sent."""
+        with self._guard:
+            lock = self._locks.setdefault(digest, threading.Lock())
+        with lock:
+            blob = Descriptor("application/octet-stream", digest, size)
+            mount_from = self._holders.get(digest, "")
+            outcome = registry.ensure_blob(repository, blob, File(self._cache.blob(digest)), mount_from)
+            self._holders.setdefault(digest, repository)
+        return size if outcome == "uploaded" else 0
+
 
 def push(images: Iterable[build.Built], target: Target, cache: store.Store) -> dict[str, str]:
     """Push images, showing progress; returns the reference by digest of each by its name."""
-    images = list(images)
-    sent = _Sent()
-    progress.show([_step(image, target, cache, sent) for image in images])
-    return {image.name: f"{target.prefix}/{image.name}@{image.digest}" for image in images}
+    by_name = {image.name: image for image in images}
+    pusher = Pusher(target, cache)
+    progress.show([pusher.step(name, lambda image=image: image) for name, image in by_name.items()])  # type: ignore[misc]
+    return {name: target.reference(image) for name, image in by_name.items()}
 
 
 def tag(digest: str) -> str:
@@ -45,53 +92,6 @@ def tag(digest: str) -> str:
     return digest.removeprefix("sha256:")[:12]
 
 
-class _Sent:
-    """Which repository holds a blob already: others mount it from there. One sender a blob at a time."""
-
-    def __init__(self) -> None:
-        self._guard = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._holders: dict[str, str] = {}
-
-    def lock(self, digest: str) -> threading.Lock:
-        """The lock under which a blob is sent."""
-        with self._guard:
-            return self._locks.setdefault(digest, threading.Lock())
-
-    def holder(self, digest: str) -> str | None:
-        """A repository that has the blob, if one is known."""
-        return self._holders.get(digest)
-
-    def note(self, digest: str, repository: str) -> None:
-        """Remember that a repository has the blob."""
-        self._holders.setdefault(digest, repository)
-
-
-def _step(image: build.Built, target: Target, cache: store.Store, sent: _Sent) -> progress.Step:
-    repository = target.repository(image.name)
-    sizes: Mapping[str, int] = image.blobs
-
-    def send(registry: Registry, digest: str) -> int:
-        blob = Descriptor("application/octet-stream", digest, sizes[digest])
-        with sent.lock(digest):
-            outcome = registry.ensure_blob(
-                repository.name, blob, File(cache.blob(digest)), mount_from=sent.holder(digest) or ""
-            )
-            sent.note(digest, repository.name)
-        return sizes[digest] if outcome == "uploaded" else 0
-
-    def action(report: progress.Report) -> str:
-        uploaded = 0
-        with target.connect(image.name) as registry, ThreadPoolExecutor(_PARALLEL_BLOBS) as pool:
-            if registry.resolve(repository.name, tag(image.digest)) == image.digest:
-                return f"there already, {image.digest[:19]}"
-            for done, count in enumerate(pool.map(lambda digest: send(registry, digest), sizes), 1):
-                uploaded += count
-                report("blobs", done, len(sizes))
-            # A tag keeps the manifest alive where a registry collects what no tag names.
-            registry.put_manifest(
-                repository.name, Manifest(build.MANIFEST_MEDIA_TYPE, image.manifest), tag(image.digest)
-            )
-        return f"{uploaded / 1e6:.1f} MB sent, {image.digest[:19]}"
-
-    return progress.Step(f"push: {image.name}", action)
+def step_name(name: str) -> str:
+    """The name of the step that pushes an image."""
+    return f"push: {name}"

@@ -1,0 +1,87 @@
+"""The Secrets of the neighbours and of their tenants, as Kubernetes objects."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from cluster.neighbours.accounts import Accounts
+from cluster.neighbours.site import NAMESPACE, Site
+
+PUSH, PULL = "compression-registry-push", "compression-registry-pull"
+_DOCKER_CONFIG = ".dockerconfigjson"
+Object = dict[str, object]
+
+
+def storage_secret(namespace: str) -> str:
+    """The name of a tenant's Secret for the object store."""
+    return f"compression-s3-{namespace}"
+
+
+def own(site: Site, accounts: Accounts, registry: str) -> dict[str, list[Object]]:
+    """The Secrets of each neighbour by its name."""
+    pull = accounts.docker_config(accounts.pull, registry)
+    return {
+        "registry": [
+            _secret(NAMESPACE, "registry-accounts", {"htpasswd": accounts.htpasswd}),
+            _tls(site, "registry"),
+        ],
+        "seaweedfs": [
+            _secret(NAMESPACE, "seaweedfs-accounts", {"s3.json": accounts.storage_config()}),
+            _tls(site, "seaweedfs"),
+        ],
+        "trivy": [
+            _secret(NAMESPACE, "authority", {"ca.crt": site.ca_bundle}),
+            _secret(NAMESPACE, PULL, {_DOCKER_CONFIG: pull}, "kubernetes.io/dockerconfigjson"),
+        ],
+    }
+
+
+def tenant(namespace: str, accounts: Accounts, registry: str) -> list[Object]:
+    """A tenant's namespace and its Secrets."""
+    account = accounts.tenants[namespace]
+    keys = {"accessKeyId": account.name, "secretAccessKey": account.password}
+    logins = {PUSH: accounts.push, PULL: accounts.pull}
+    return [
+        namespace_object(namespace),
+        _secret(namespace, storage_secret(namespace), keys),
+        *(
+            _secret(
+                namespace,
+                name,
+                {_DOCKER_CONFIG: accounts.docker_config(login, registry)},
+                "kubernetes.io/dockerconfigjson",
+            )
+            for name, login in logins.items()
+        ),
+    ]
+
+
+def namespace_object(name: str) -> Object:
+    """A Namespace."""
+    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}
+
+
+def checksum(objects: list[Object]) -> str:
+    """A word that changes when any of the objects does, so that pods that read them at start are replaced."""
+    return hashlib.sha256(json.dumps(objects, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def as_list(objects: list[Object]) -> str:
+    """Objects as one document for kubectl."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": objects})
+
+
+def _tls(site: Site, service: str) -> Object:
+    pair = site.certificate(service)
+    data = {"tls.crt": pair.certificate, "tls.key": pair.key}
+    return _secret(NAMESPACE, f"{service}-tls", data, "kubernetes.io/tls")
+
+
+def _secret(namespace: str, name: str, data: Mapping[str, str], kind: str = "Opaque") -> Object:
+    return {
+        "apiVersion": "v1",
+        "kind": "Secret",
+        "metadata": {"name": name, "namespace": namespace},
+        "type": kind,
+        "stringData": dict(data),
+    }
