@@ -8,11 +8,12 @@ import hashlib
 import os
 import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from cluster import paths
 from cluster.errors import ClusterError
+from cluster.instance import Instance
 from cluster.progress import Report
 
 _PACKAGES = {
@@ -29,6 +30,11 @@ _PACKAGES = {
 }
 CONTROL_PLANE = ("etcd", "kube-apiserver", "kube-controller-manager")
 NODE = tuple(name for name in _PACKAGES if name not in CONTROL_PLANE)
+
+
+def needed(instance: Instance) -> Sequence[str]:
+    """What an instance runs."""
+    return CONTROL_PLANE if instance.control_plane_only else CONTROL_PLANE + NODE
 
 
 def kubernetes_version(go_mod: str) -> str:

@@ -51,7 +51,9 @@ def up(instance: Instance, console: Console | None = None, beside: Sequence[Step
             if beside:
                 progress.show(beside, console)
             return False
-        preflight.check(instance)
+        if not services.any_runs(instance):
+            # Later, the memory that is missing may be what the cluster itself uses.
+            preflight.check(instance)
         steps = _control_plane_steps(instance)
         if not instance.control_plane_only:
             steps += node.steps(instance)
@@ -61,7 +63,7 @@ def up(instance: Instance, console: Console | None = None, beside: Sequence[Step
 
 def is_up(instance: Instance) -> bool:
     """Whether every process runs as it would be started now, and the API server and the node are ready."""
-    if binaries.missing(needed_binaries(instance)):
+    if binaries.missing(binaries.needed(instance)):
         return False
     wanted = control_plane_services(instance)
     if not instance.control_plane_only:
@@ -80,11 +82,6 @@ def down(instance: Instance) -> None:
             _removal_mark(instance).touch()
         _take_down(instance)
         _lock_file(instance).unlink()
-
-
-def needed_binaries(instance: Instance) -> Sequence[str]:
-    """The built programs that it runs."""
-    return binaries.CONTROL_PLANE if instance.control_plane_only else binaries.CONTROL_PLANE + binaries.NODE
 
 
 def control_plane_services(instance: Instance) -> list[Service]:

@@ -131,14 +131,13 @@ def look(instance: Instance) -> Machine:
     """Ask the machine."""
     cache = paths.cache()
     cache.mkdir(parents=True, exist_ok=True)
-    wanted = binaries.CONTROL_PLANE if instance.control_plane_only else binaries.CONTROL_PLANE + binaries.NODE
     programs = {name for name in WHOLE.programs if shutil.which(name)}
     if debian.is_cached():
         programs |= set(_DEBIAN_PROGRAMS)
     return Machine(
         is_root=os.geteuid() == 0,
         programs=frozenset(programs),
-        go=_go_complaint() if binaries.missing(wanted) else "",
+        go=_go_complaint() if binaries.missing(binaries.needed(instance)) else "",
         free_disk=shutil.disk_usage(cache).free,
         free_memory=_available_memory(Path("/proc/meminfo").read_text()),
         cgroups=_cgroup_complaint(),

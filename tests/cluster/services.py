@@ -116,6 +116,11 @@ def condition(instance: Instance, name: str) -> Condition:
     )
 
 
+def any_runs(instance: Instance) -> bool:
+    """Whether any process of the instance runs."""
+    return any(condition(instance, name).pid for name in names(instance))
+
+
 def is_wanted(instance: Instance, service: Service) -> bool:
     """Whether the service runs, under a live supervisor, as it would be started now."""
     record = supervisor.read_record(_file(instance, service.name, "json"))
