@@ -68,9 +68,17 @@ class Kube:
 
     def get(self, kind: str, name: str = "", namespace: str = "team-a", **labels: str) -> Any:
         """One object, or the list of them; None if there is no such object."""
-        selector = [f"--selector={','.join(f'{key}={value}' for key, value in labels.items())}"] if labels else []
+        selector = (
+            [f"--selector={','.join(f'{key}={value}' for key, value in labels.items())}"] if labels else []
+        )
         text = self.run(
-            "get", kind, *([name] if name else []), f"--namespace={namespace}", *selector, "--ignore-not-found", "-ojson"
+            "get",
+            kind,
+            *([name] if name else []),
+            f"--namespace={namespace}",
+            *selector,
+            "--ignore-not-found",
+            "-ojson",
         )
         found = json.loads(text) if text.strip() else None
         return found["items"] if found and not name else found
@@ -95,8 +103,17 @@ class Kube:
         """A request to a Service's port `http`, through the API server: GET, or POST when there is data."""
         session = self._proxy()
         url = f"{self._host}/api/v1/namespaces/{namespace}/services/{service}:http/proxy{path}"
-        answer = session.request("GET" if data is None else "POST", url, data=data, headers=headers, timeout=30)
+        answer = session.request(
+            "GET" if data is None else "POST", url, data=data, headers=headers, timeout=30
+        )
         return Answer(answer.status_code, answer.content, answer.headers)
+
+    def stream(self, path: str) -> requests.Response:
+        """An answer of the API server that is read as it comes, as a watch is."""
+        session = self._proxy()
+        answer = session.get(self._host + path, stream=True, timeout=(10, None))
+        answer.raise_for_status()
+        return answer
 
     def _proxy(self) -> requests.Session:
         if self._session is None:

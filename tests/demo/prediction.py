@@ -10,8 +10,8 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
-from compression_contract.base import digest_of
 
+from compression_contract.base import digest_of
 from demo.kube import Kube, KubeError
 
 
@@ -46,7 +46,9 @@ def predict(kube: Kube, namespace: str, service: str, model: str, inputs: np.nda
     }
     data = json.dumps(body).encode()
     answer = _ok(
-        kube.http(namespace, service, f"/v2/models/{model}/infer", data, **{"Content-Type": "application/json"})
+        kube.http(
+            namespace, service, f"/v2/models/{model}/infer", data, **{"Content-Type": "application/json"}
+        )
     ).json()
     output = answer["outputs"][0]
     return np.asarray(output["data"], np.float32).reshape(output["shape"])
@@ -58,7 +60,9 @@ def against_golden(kube: Kube, namespace: str, service: str, model: str) -> Live
     raw = _ok(kube.http(namespace, service, "/golden")).body
     with np.load(io.BytesIO(raw), allow_pickle=False) as golden:
         inputs, expected = golden["inputs"], golden["outputs"]
-    outputs = np.concatenate([predict(kube, namespace, service, model, inputs[i : i + 16]) for i in range(0, len(inputs), 16)])
+    outputs = np.concatenate(
+        [predict(kube, namespace, service, model, inputs[i : i + 16]) for i in range(0, len(inputs), 16)]
+    )
     return Live(
         artifact_digest=metadata["parameters"]["artifact_digest"],
         golden_digest=digest_of(raw),

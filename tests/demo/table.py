@@ -32,7 +32,9 @@ def show(console: Console, job: Mapping[str, Any], deployment: Mapping[str, Any]
 
 def _measurements(status: Mapping[str, Any]) -> Table:
     selected = status.get("selected", {})
-    candidate = next((c for c in status["candidates"] if c["step"] == selected.get("step")), status["candidates"][-1])
+    candidate = next(
+        (c for c in status["candidates"] if c["step"] == selected.get("step")), status["candidates"][-1]
+    )
     result = candidate["results"][0]
     base = result.get("baseline", {})
     table = Table("", "FP32", f"INT8 ({candidate['step']})", "", title="measured on the runtime that serves")
@@ -70,7 +72,10 @@ def _gates(status: Mapping[str, Any]) -> Table:
     for gate in status.get("gates", ()):
         mark = MARKS.get(gate["verdict"], gate["verdict"])
         table.add_row(
-            gate["name"], gate.get("observed", ""), gate.get("required", ""), mark + (" (dry run)" if gate.get("dryRun") else "")
+            gate["name"],
+            gate.get("observed", ""),
+            gate.get("required", ""),
+            mark + (" (dry run)" if gate.get("dryRun") else ""),
         )
     return table
 
@@ -81,17 +86,26 @@ def _release(status: Mapping[str, Any], deployment: Mapping[str, Any], live: Liv
     table = Table(show_header=False, title="release")
     table.add_row("image", f"{image.get('repository', '')}:{image.get('tag', '')}")
     table.add_row("digest", image.get("manifestDigest", ""))
-    table.add_row("scan", f"{counts.get('critical', 0)} critical, {counts.get('high', 0)} high, "
-                          f"{counts.get('medium', 0)} medium, {counts.get('low', 0)} low ({scan.get('scanner', '')}, {scan.get('os', '')})")
+    table.add_row(
+        "scan",
+        f"{counts.get('critical', 0)} critical, {counts.get('high', 0)} high, "
+        f"{counts.get('medium', 0)} medium, {counts.get('low', 0)} low "
+        f"({scan.get('scanner', '')}, {scan.get('os', '')})",
+    )
     table.add_row("ModelVersion", status.get("modelVersionRef", {}).get("name", ""))
     revision = deployment["metadata"]["annotations"].get("deployment.kubernetes.io/revision", "")
-    table.add_row("Deployment", f"{deployment['metadata']['name']}, revision {revision}, "
-                                f"{deployment['status'].get('readyReplicas', 0)} pods ready")
+    table.add_row(
+        "Deployment",
+        f"{deployment['metadata']['name']}, revision {revision}, "
+        f"{deployment['status'].get('readyReplicas', 0)} pods ready",
+    )
     if live is not None:
         table.add_row(
             "live prediction",
-            Text(f"first sample is class {live.first}; {live.agreement:.0%} of {live.samples} golden answers, "
-                 f"largest difference {live.largest_difference:.2g}"),
+            Text(
+                f"first sample is class {live.first}; {live.agreement:.0%} of {live.samples} golden answers, "
+                f"largest difference {live.largest_difference:.2g}"
+            ),
         )
         table.add_row("served model", live.artifact_digest)
     return table

@@ -1,0 +1,70 @@
+"""From nothing to a promoted INT8 model that answers."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+
+from cluster.errors import ClusterError
+from demo import example, platform, prediction, table
+from demo.kube import Kube, KubeError
+
+
+def main() -> int:
+    """Run the demo; 0 if the release is live and answers as it was measured."""
+    parser = argparse.ArgumentParser(prog="demo", description=__doc__)
+    parser.parse_args()
+    console, begun = Console(highlight=False), time.monotonic()
+    try:
+        ready = platform.ready(console)
+        console.rule("the example")
+        example.apply_serving(ready)
+        example.apply_jobs(ready, console.print)
+        console.print(ready.kube.apply(example.manifest("fashion-mnist.yaml")).strip())
+        job = example.until_ended(ready.kube, example.NAME, seen=_Narrator(console))
+        return _finish(console, ready.kube, job, begun)
+    except (ClusterError, KubeError) as error:
+        console.print(f"[red]error:[/] {error}", soft_wrap=True)
+        return 1
+
+
+class _Narrator:
+    """Says each stage once."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._last, self._begun = console, "", time.monotonic()
+
+    def __call__(self, job: Mapping[str, Any]) -> None:
+        """Look at the job again."""
+        stage = job.get("status", {}).get("stage", "")
+        if stage and stage != self._last:
+            self._last = stage
+            self._console.print(f"[dim]{time.monotonic() - self._begun:6.1f} s[/]  {stage}")
+
+
+def _finish(console: Console, kube: Kube, job: Mapping[str, Any], begun: float) -> int:
+    failed = example.condition(job, "Failed")
+    if failed:
+        console.print(f"[red]{failed['reason']}[/]: {failed['message']}")
+        return 1
+    ended = [example.until_promoted(kube, p["name"]) for p in job["status"].get("promotions", ())]
+    bad = [p for p in ended if p["status"]["state"] != "Succeeded"]
+    for promotion in ended:
+        state, failure = promotion["status"]["state"], promotion["status"].get("failure", {})
+        console.print(f"Promotion {promotion['metadata']['name']}: {state} {failure.get('message', '')}")
+    if bad:
+        return 1
+    live = prediction.against_golden(kube, example.NAMESPACE, example.MODEL, example.MODEL)
+    deployment = kube.get("deployment", example.MODEL, example.NAMESPACE)
+    table.show(console, kube.get("compressionjob", example.NAME, example.NAMESPACE), deployment, live)
+    console.print(f"done in {time.monotonic() - begun:.0f} s; `make cluster-down` removes the cluster")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
