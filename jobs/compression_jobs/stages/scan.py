@@ -30,6 +30,7 @@ from compression_jobs.trivy import BillFormat, Report, Trivy, TrivyError, find_p
 
 REPORT_NAME: Final = "report.json"
 _SERVER_SECONDS: Final = 10.0
+_LONGEST_ID: Final = 24  # fifty of them must fit in a termination message
 _EMPTY_CONFIG: Final = b'{"auths":{}}'
 _FORMATS: Final[dict[str, tuple[BillFormat, str, str]]] = {
     "CycloneDX": ("cyclonedx", "sbom.cdx.json", sbom.CYCLONEDX),
@@ -75,7 +76,7 @@ def run(context: StageContext[ScanInput]) -> StageOutcome:
         image.digest,
         digest_of_file(report_file),
         digest_of(bill),
-        tuple(exception.id for exception in expired),
+        tuple(exception.id[:_LONGEST_ID] for exception in expired),
     )
     facts = facts_of(report, evidence, ignore_unfixed=given.ignore_unfixed)
     return StageOutcome(facts, Output(folder, ArtifactKind.SCAN, {"image": given.image}))

@@ -17,9 +17,9 @@ ROOT = Path(__file__).parents[3]
 class Server:
     """A running server and a client of it."""
 
-    def __init__(self, process: subprocess.Popen, port: int, log: Path) -> None:
+    def __init__(self, process: subprocess.Popen, host: str, port: int, log: Path) -> None:
         self.process, self.port, self.log = process, port, log
-        self.client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30)
+        self.client = httpx.Client(base_url=f"http://{host}:{port}", timeout=30)
 
     def wait_until_live(self) -> None:
         for _ in range(600):
@@ -67,7 +67,7 @@ def launch(
 def serving(folder: Path, log: Path, **settings: object) -> Iterator[Server]:
     """A server for the length of a block; it is killed at the end unless it has ended."""
     process, port = launch(folder, log, **settings)
-    server = Server(process, port, log)
+    server = Server(process, str(settings.get("host", "127.0.0.1")), port, log)
     try:
         server.wait_until_live()
         yield server
