@@ -64,6 +64,8 @@ def _invalid(applicant: Applicant) -> Iterator[str]:
         yield "spec.signing is not offered by this version: leave it out"
     if spec.scan.vex:
         yield "spec.scan.vex is not offered by this version: name findings in spec.scan.exceptions"
+    if spec.run_policy.deletion_policy != "Retain":
+        yield "runPolicy.deletionPolicy DeleteWork is not offered by this version: use Retain"
     if baseline.source == "Live":
         yield "evaluation.baseline.source Live is not offered by this version: use FP32Student or Fixed"
     if baseline.source == "Teacher" and not applicant.plan.teachers_used:

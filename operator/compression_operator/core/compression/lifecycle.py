@@ -134,14 +134,12 @@ def after_end(passage: Passage) -> None:
     """The terminal condition was read back: clean up, mirror the promotions, and go when it is time."""
     observed, policy = passage.observed, passage.observed.spec.run_policy
     release.mirror(passage)
+    # Said once more in case the pass that wrote it was cut off; an Event of this key is made only once.
+    passage.announce_end()
     ended = passage.status.completion_time or passage.now
     if policy.clean_pod_policy != "None":
         _delete(passage, _unfinished(passage))
-        keep = (
-            timedelta()
-            if policy.clean_pod_policy == "All"
-            else timedelta(seconds=policy.keep_finished_seconds)
-        )
+        keep = timedelta() if policy.clean_pod_policy == "All" else observed.keep_finished
         finished = tuple(child for child in observed.children if _is_finished(child))
         if finished and _due(passage, ended + keep):
             _delete(passage, finished)

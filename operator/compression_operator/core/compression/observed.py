@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from compression_operator.api.compressionjob import CompressionJobSpec, CompressionJobStatus
@@ -41,6 +42,8 @@ class ObservedCompression:
     """Those Promotions of this run's image to this job's targets that exist."""
     target_uids: Mapping[str, str] = field(default_factory=dict)
     """uid of each ServingTarget that the job names and that exists."""
+    keep_finished: timedelta = timedelta(hours=1)
+    """How long finished children stay after the job's end, for a look at them."""
     conflicts: frozenset[str] = frozenset()
     """`Kind/name` of objects that a create found to be somebody else's."""
 

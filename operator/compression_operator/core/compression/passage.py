@@ -86,7 +86,7 @@ class Passage:
 
     def say(self, kind: On, status: ConditionStatus, reason: str, message: str) -> None:
         """Set a condition."""
-        self.update(conditions=self.conditions.set(kind, status, reason, message).items)
+        self.update(conditions=self.conditions.set(kind, status, str(reason), message).items)
 
     def act(self, action: Action) -> None:
         """Ask for an effect, after the status and in this order."""
@@ -96,7 +96,7 @@ class Passage:
         self, key: str, reason: str, message: str, kind: Literal["Normal", "Warning"] = "Normal"
     ) -> None:
         """Say something once."""
-        self._notices.append(Notice(key, reason, clip(message), kind))
+        self._notices.append(Notice(key, str(reason), clip(message), kind))
 
     def wake(self, at: datetime) -> None:
         """Look again then, at the latest."""
@@ -134,7 +134,15 @@ class Passage:
             self.say(On.SUSPENDED, "False", Why.FINISHED, "the job has ended")
         if failed:
             self.say(On.STALLED, "True", reason, message)
-        self.notice(f"end/{outcome}", reason, message, "Warning" if failed else "Normal")
+        self.announce_end()
+
+    def announce_end(self) -> None:
+        """Say how the job ended."""
+        complete, failed = self.conditions.get(On.COMPLETE), self.conditions.get(On.FAILED)
+        if complete is not None:
+            self.notice("end", complete.reason, complete.message)
+        if failed is not None:
+            self.notice("end", failed.reason, failed.message, "Warning")
 
     def fail(self, reason: str, message: str) -> None:
         """End the job as Failed."""

@@ -61,16 +61,11 @@ def select(passage: Passage) -> bool:
     artifact = chosen.artifact
     if artifact is None:
         raise LookupError(f"candidate {chosen.step} has no artifact")
-    target = passage.plan.shipped_target
-    result = next((item for item in chosen.results if item.target == target), None)
+    target, digest = passage.plan.shipped_target, artifact.manifest_digest
     passage.update(
-        selected=Selected(step=chosen.step, target=target, manifest_digest=artifact.manifest_digest),
+        selected=Selected(step=chosen.step, target=target, manifest_digest=digest),
         gates=chosen.gates,
     )
-    if result is not None:
-        from_result = passage.plan.metrics[0].name
-        value = next((m.value for m in result.metrics if m.name == from_result), "")
-        passage.notice("selected", "Selected", f"{chosen.step} is shipped: {from_result} {value}")
     return True
 
 

@@ -38,6 +38,17 @@ from compression_operator.core.outcomes import (
 )
 
 RUNTIME_POLL: Final = timedelta(minutes=1)
+TROUBLES: Final = frozenset(
+    {
+        "Unschedulable",
+        "ImagePullBackOff",
+        "InvalidImageName",
+        "CreateContainerError",
+        "CreateContainerConfigError",
+        "RunContainerError",
+    }
+)
+"""Why a pod may wait that somebody should know of; passing states such as ErrImagePull are left out."""
 _STAGE_CONDITION: Final = {
     Part.PREFLIGHT: (On.EVALUATED, Why.MEASUREMENT_ERROR),
     Part.EVALUATE: (On.EVALUATED, Why.MEASUREMENT_ERROR),
@@ -45,7 +56,8 @@ _STAGE_CONDITION: Final = {
     Part.SCAN: (On.SCANNED, Why.SCAN_FAILED),
 }
 """The condition that speaks of a kind of work, and its reason when the work failed without one of its own."""
-_OWN_REASONS: Final = frozenset({"PushDenied", "TagConflict", "ScannerUnavailable", "ScannerFailed"})
+_KUBELET_WORDS: Final = frozenset({"Error", "ContainerCannotRun", "StartError"})
+"""Reasons that say nothing beyond "it failed"."""
 
 
 def drive(passage: Passage, task: Task) -> bool:
@@ -59,13 +71,14 @@ def drive(passage: Passage, task: Task) -> bool:
     if work.child is None or child is None:
         return _begin(passage, task, work)
     outcome = _outcome(passage, task, work.child, child)
-    if work.child.incarnation != passage.status.incarnation and not isinstance(outcome, Succeeded):
-        # It was sent away when the job was suspended; its successor waits until it has let go of its files.
+    sent_away = work.child.incarnation != passage.status.incarnation and (child.lost or child.deleting)
+    if sent_away and not isinstance(outcome, Succeeded):
+        # The job was suspended: the successor waits until this one has let go of its files.
         return _begin(passage, task, work) if child.lost else False
     if isinstance(outcome, Going):
         missed = _wait(passage, task, outcome)
         return _failed(passage, task, work, missed) if missed is not None else False
-    _secret_usable(passage)
+    _unhindered(passage)
     if isinstance(outcome, Succeeded):
         before = measurement_round(passage.status, task)
         problem = receipts.record(passage, task, outcome.result)
@@ -144,6 +157,9 @@ def _create(passage: Passage, task: Task) -> None:
         )
         passage.wake(passage.now + RUNTIME_POLL)
         return
+    accepted = passage.conditions.get(On.ACCEPTED)
+    if accepted is not None and accepted.reason == Why.RUNTIME_NOT_FOUND:
+        passage.say(On.ACCEPTED, "True", Why.VALID, f"CompressionRuntime {runtime.name} is back")
     attempt = _attempt(passage, task, work.attempt or 0)
     passage.act(Create(job_of(attempt, passage.plan, passage.observed.identity, runtime.spec)))
     passage.wake(passage.now + timedelta(seconds=passage.observed.spec.run_policy.start_deadline_seconds))
@@ -151,14 +167,16 @@ def _create(passage: Passage, task: Task) -> None:
 
 def _wait(passage: Passage, task: Task, going: Going) -> Failed | None:
     """A child that has not ended: a failure if it may not wait any longer."""
-    if going.started:
-        _secret_usable(passage)
-        passage.run_clock()
-        return None
-    if going.since is None:
+    if going.since is None and not going.started:
         passage.pause_clock()
         passage.say(On.SUSPENDED, "True", Why.QUEUED, f"{task.name} waits in its queue")
         return None
+    _admitted(passage)
+    if going.started or going.since is None:
+        _unhindered(passage)
+        return None
+    if going.why in TROUBLES:
+        passage.put(task, message=f"{going.why}: {going.message}"[:512])
     if going.why == SECRET_NOT_USABLE:
         message = f"the pod of {task.name} cannot start: {going.message}"
         passage.say(On.ACCEPTED, "False", Why.SECRET_NOT_USABLE, message)
@@ -171,10 +189,17 @@ def _wait(passage: Passage, task: Task, going: Going) -> Failed | None:
     return Failed(ExitClass.NEVER_STARTED, going.why, message)
 
 
-def _secret_usable(passage: Passage) -> None:
+def _unhindered(passage: Passage) -> None:
+    """A container runs or ran, so its Secrets were there."""
+    _admitted(passage)
     accepted = passage.conditions.get(On.ACCEPTED)
     if accepted is not None and accepted.reason == Why.SECRET_NOT_USABLE:
         passage.say(On.ACCEPTED, "True", Why.VALID, "the job is valid and its Secrets can be used")
+
+
+def _admitted(passage: Passage) -> None:
+    """No queue holds the job back: its running time counts."""
+    passage.run_clock()
     suspended = passage.conditions.get(On.SUSPENDED)
     if suspended is not None and suspended.status == "True" and suspended.reason == Why.QUEUED:
         passage.say(On.SUSPENDED, "False", Why.RESUMED, "the queue let the job go on")
@@ -249,7 +274,7 @@ def _explain(passage: Passage, task: Task, failed: Failed) -> None:
     if task.part not in _STAGE_CONDITION:
         return
     condition, otherwise = _STAGE_CONDITION[task.part]
-    reason = failed.reason if failed.reason in _OWN_REASONS else otherwise
+    reason = otherwise if failed.reason in _KUBELET_WORDS else failed.reason
     passage.say(condition, "False", reason, failed.message)
     if task.part is Part.SCAN:
         passage.say(On.GATES_PASSED, "Unknown", Why.SCANNER_UNAVAILABLE, f"not scanned: {failed.message}")

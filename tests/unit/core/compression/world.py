@@ -1,4 +1,4 @@
-"""A small API server with a clock: it keeps what decisions write, makes pods, and lets them end as a test says.
+"""A small API server with a clock: it keeps what decisions write, makes pods and ends them as a test says.
 
 It plays the neighbours of the core, never the core: statuses travel through the schema's model and Jobs
 through their manifests, as on a cluster.

@@ -35,9 +35,9 @@ def bytes_text(count: float) -> str:
     """Bytes for people, in binary units."""
     for unit in ("B", "KiB", "MiB"):
         if count < 1024:
-            return f"{number(round(count, 2))}{unit}"
+            return f"{number(round(count, 1))} {unit}"
         count /= 1024
-    return f"{number(round(count, 2))}GiB"
+    return f"{number(round(count, 1))} GiB"
 
 
 def judge_size(gate: SizeGate, sizes: Sizes) -> Ruling:
