@@ -118,7 +118,7 @@ _SERVING = ("python3", "-m", "compression_serving")
 IMAGES: Mapping[str, Image] = MappingProxyType(
     {
         "operator": Image(
-            (SYSTEM, "operator wheels", "operator code"), ("python3", "-m", "compression_operator.main")
+            (SYSTEM, "operator wheels", "operator code"), ("python3", "-m", "compression_operator")
         ),
         "runner": Image((SYSTEM, "runner wheels", "jobs code"), _JOBS),
         "evaluator": Image((SYSTEM, "evaluator wheels", "jobs code"), _JOBS),
