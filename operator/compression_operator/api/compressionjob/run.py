@@ -66,14 +66,6 @@ class RunPolicy(ApiModel):
         Literal["None", "Running", "All"],
         Field(description="Which pods go when the job ends: none, those still running, or all."),
     ] = "Running"
-    keep_finished_seconds: Annotated[
-        int,
-        Field(
-            ge=0,
-            le=2**31 - 1,
-            description="How long finished children stay after the end, for a look at them.",
-        ),
-    ] = 3_600
     checkpoint: Annotated[Checkpoint, Field(description="Checkpoints of a training.")] = Checkpoint()
     keep_intermediates: Annotated[
         Literal["Always", "OnFailure", "Never"],
@@ -121,9 +113,7 @@ class PodTemplate(ApiModel):
 
     service_account_name: Annotated[
         OptionalLabel,
-        Field(
-            description="Service account; it must carry compression.modelops.dev/usable=true. Empty: ours."
-        ),
+        Field(description="Service account; the administrator must allow it. Empty: compression-runner."),
     ] = ""
     image_pull_secrets: Annotated[
         tuple[NamedRef, ...],
