@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Generic
 
 from compression_operator.cluster.client import Client
@@ -39,10 +39,13 @@ class Pair(Generic[Subject]):
         return self.decision(subject, now)
 
 
-def controllers(reader: Reader, client: Client) -> Mapping[str, Controller[Any]]:
-    """One controller for each kind that has decisions; Promotions are decided about with their target."""
+def controllers(reader: Reader, client: Client, keep_finished: timedelta) -> Mapping[str, Controller[Any]]:
+    """One controller for each kind that has decisions; Promotions are decided about with their target.
+
+    `keep_finished` is how long ended child Jobs are kept.
+    """
     return {
         COMPRESSION_RUNTIME.kind: Pair(CompressionRuntimeObserver(reader).observe, runtime.decide),
-        COMPRESSION_JOB.kind: Pair(CompressionJobObserver(reader).observe, decide_compression),
+        COMPRESSION_JOB.kind: Pair(CompressionJobObserver(reader, keep_finished).observe, decide_compression),
         SERVING_TARGET.kind: Pair(ServingTargetObserver(reader, client).observe, decide_promotion),
     }

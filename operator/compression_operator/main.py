@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import structlog
@@ -32,7 +34,8 @@ def main() -> int:
         return EXIT_CONFIG
     logs.configure(settings.log_format, settings.log_level)
     try:
-        asyncio.run(run(settings, Parts(OWN_KINDS, controllers)))
+        keep = timedelta(seconds=settings.keep_finished_seconds)
+        asyncio.run(run(settings, Parts(OWN_KINDS, partial(controllers, keep_finished=keep))))
     except (StartError, NotInstalledError, NoCredentialsError) as error:
         structlog.get_logger(__name__).critical("cannot start", error=str(error))
         return EXIT_CONFIG

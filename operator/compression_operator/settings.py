@@ -45,7 +45,7 @@ class Settings(BaseSettings):
     lease_namespace: str = Field("", description="Its namespace; empty: the pod's own.")
     identity: str = Field("", description="Who we are to others; empty: host name and a random part.")
     keep_finished_seconds: int = Field(
-        3600, ge=0, description="How long finished child Jobs are kept after their parent's end was recorded."
+        3600, ge=0, description="How long ended child Jobs are kept after their parent's end was recorded."
     )
     resync_seconds: float = Field(
         600.0, ge=1.0, description="How often the list of child Jobs is compared with what is remembered."

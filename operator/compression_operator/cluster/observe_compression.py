@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from compression_operator.api import CompressionJob, CompressionRuntime
@@ -31,8 +32,9 @@ from compression_operator.engine.controller import Key, Look, Observation
 class CompressionJobObserver:
     """Reads what a decision about a CompressionJob looks at."""
 
-    def __init__(self, reader: Reader) -> None:
+    def __init__(self, reader: Reader, keep_finished: timedelta) -> None:
         self._reader = reader
+        self._keep_finished = keep_finished
 
     async def observe(self, key: Key, look: Look) -> Observation[ObservedCompression] | None:
         """See `Controller.observe`."""
@@ -49,6 +51,7 @@ class CompressionJobObserver:
             namespace_labels=await self._namespace_labels(key.namespace, job),
             children=await self._reader.children(key.namespace, identity.uid),
             conflicts=look.conflicts,
+            keep_finished=self._keep_finished,
         )
         if job.status.image is not None:
             seen = await self._with_release(seen, job.status.image.manifest_digest)

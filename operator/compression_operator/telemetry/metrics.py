@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
 
 from compression_operator.cluster.resources import ResourceType
 from compression_operator.engine.controller import Key
@@ -24,6 +24,8 @@ class Metrics:
     """All metrics of the process, in one registry."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
+        # A series more for each counter, which tells only when this process first counted.
+        disable_created_metrics()
         self.registry = registry or CollectorRegistry()
         shared: dict[str, Any] = {"namespace": NAMESPACE, "registry": self.registry}
         self.reconcile_seconds = Histogram(

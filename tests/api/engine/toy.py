@@ -101,6 +101,7 @@ def decide(chain: ObservedChain, now: datetime) -> Decision:
         old = [child for child in chain.children if not child.deleting]
         return Decision(
             status=chain.status,
+            notices=_ending(chain.status),
             actions=tuple(
                 Delete("batch/v1", "Job", chain.identity.namespace, child.name, child.uid) for child in old
             ),
@@ -117,10 +118,8 @@ def decide(chain: ObservedChain, now: datetime) -> Decision:
             return _failed(chain, done, end.reason)
         done += 1
     if done == chain.length:
-        return Decision(
-            status={"done": done, "phase": "Succeeded", "note": chain.note},
-            notices=(Notice("done", "Succeeded", f"all {done} stages are done"),),
-        )
+        status = {"done": done, "phase": "Succeeded", "note": chain.note}
+        return Decision(status=status, notices=_ending(status))
     name = job_name(chain.identity.name, done)
     if f"Job/{name}" in chain.conflicts:
         return _failed(chain, done, "NameConflict")
@@ -131,10 +130,15 @@ def decide(chain: ObservedChain, now: datetime) -> Decision:
 
 
 def _failed(chain: ObservedChain, done: int, reason: str) -> Decision:
-    return Decision(
-        status={"done": done, "phase": "Failed", "reason": reason, "note": chain.note},
-        notices=(Notice("failed", reason, f"stage {done}: {reason}", "Warning"),),
-    )
+    status = {"done": done, "phase": "Failed", "reason": reason, "note": chain.note}
+    return Decision(status=status, notices=_ending(status))
+
+
+def _ending(status: dict[str, Any]) -> tuple[Notice, ...]:
+    """Said in every pass over an ended chain, so that a crash before the Event loses nothing."""
+    if status["phase"] == "Succeeded":
+        return (Notice("done", "Succeeded", f"all {status['done']} stages are done"),)
+    return (Notice("failed", status["reason"], f"stage {status['done']} failed", "Warning"),)
 
 
 class ChainController:

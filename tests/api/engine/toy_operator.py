@@ -1,4 +1,4 @@
-"""The operator's process with the toy kind in place of the real ones; run by tests as a program of its own."""
+"""The operator with the toy kind in place of the real ones; tests run it as a program of its own."""
 
 import asyncio
 import sys
