@@ -122,10 +122,10 @@ def difference(below: dict[str, tarball.Entry], above: dict[str, tarball.Entry])
 
 
 def _content(entry: tarball.Entry) -> tuple[object, ...]:
-    digest = None
-    if isinstance(entry.data, tarball.Slice):
-        digest = hashlib.sha256(entry.data.read()).digest()
-    return replace(entry, data=None), digest
+    data = entry.data
+    if isinstance(data, tarball.Slice):
+        data = hashlib.sha256(data.read()).digest()  # two of these trees would be large in memory
+    return replace(entry, data=None), data
 
 
 def _bootstrap(folder: Path) -> tuple[Path, Path]:
