@@ -40,7 +40,7 @@ def version_of(raw: Raw) -> int:
     Source: Kubernetes API concepts, "Resource versions", and KEP-5504, comparable resource versions.
     """
     text = str(_meta(raw).get("resourceVersion") or "")
-    return int(text) if text.isdigit() else 0
+    return int(text) if text.isdecimal() else 0
 
 
 def uid_of(raw: Raw) -> str:

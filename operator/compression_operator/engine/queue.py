@@ -35,8 +35,8 @@ class Backoff:
 class KeyedQueue(Generic[K]):
     """Keys that want a look, and the workers that give it.
 
-    `handle` looks at a key and returns the seconds until the next look without an event, or None. If it raises,
-    the key comes back after a backoff; `failed` hears of it.
+    `handle` looks at a key and returns the seconds until the next look without an event, or None. If it
+    raises, the key comes back after a backoff; `failed` hears of it.
     """
 
     def __init__(
@@ -83,11 +83,6 @@ class KeyedQueue(Generic[K]):
         if delay is not None:
             # The event loop keeps its timers in a heap: one deadline is one entry, and none costs anything.
             self._timers[key] = asyncio.get_running_loop().call_later(max(delay, 0.0), self._due, key)
-
-    def forget(self, key: K) -> None:
-        """The object is gone: neither deadline nor failures are left of it."""
-        self.wake(key, None)
-        self._failures.pop(key, None)
 
     def _due(self, key: K) -> None:
         self._timers.pop(key, None)

@@ -28,6 +28,9 @@ from compression_operator.engine.controller import (
 MAX_ROUNDS = 12
 """More rounds than any real chain of decisions has; beyond it two writers are fighting, and waiting helps."""
 
+MIN_WAIT = 0.05
+"""Seconds; a moment that has come already changed nothing, so at once would be for ever."""
+
 
 class NotSettledError(Exception):
     """A pass kept finding something to do."""
@@ -69,7 +72,7 @@ class Reconciler:
             return None
         finally:
             self._listener.passed(key, time.monotonic() - begun, outcome)
-        return None if wake_at is None else max((wake_at - self._clock()).total_seconds(), 0.0)
+        return None if wake_at is None else max((wake_at - self._clock()).total_seconds(), MIN_WAIT)
 
     async def _rounds(self, key: Key) -> datetime | None:
         controller = self._controllers[key.kind]
