@@ -22,7 +22,7 @@ from botocore.exceptions import ClientError
 
 from compression_contract.base import Digest
 from compression_contract.inputs import ObjectStore
-from compression_jobs.errors import InvalidData, Misconfigured, NotFound, Unavailable
+from compression_jobs.errors import InvalidData, Misconfigured, NotFound, TransferFailed, Unavailable
 from compression_jobs.storage_errors import STORAGE_FAILURES, explain, is_status
 
 if TYPE_CHECKING:
@@ -150,7 +150,7 @@ class Storage:
             try:
                 found = self._download_once(uri, path, size)
                 break
-            except Unavailable as error:
+            except (Unavailable, TransferFailed) as error:
                 if attempt == DOWNLOAD_ATTEMPTS:
                     raise
                 log.warning("download interrupted, trying again", extra={"fields": {"why": error.message}})

@@ -12,7 +12,9 @@ from boto3.exceptions import Boto3Error
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    FlexibleChecksumError,
     HTTPClientError,
+    IncompleteReadError,
     SSLError,
 )
 from botocore.exceptions import (
@@ -34,7 +36,7 @@ from compression_jobs.errors import (
 STORAGE_FAILURES: Final = (ClientError, BotoCoreError, Boto3Error, HTTPError)
 """Everything that boto3 raises for the store's sake, the body's stream included."""
 
-_UNREACHABLE: Final = (BotoConnectionError, HTTPClientError, HTTPError, OSError)
+_UNREACHABLE: Final = (BotoConnectionError, HTTPClientError, IncompleteReadError, HTTPError, OSError)
 _STATUS_IN_CODE: Final = {"404": HTTPStatus.NOT_FOUND, "403": HTTPStatus.FORBIDDEN}
 _REFUSED: Final = frozenset(
     {"AccessDenied", "InvalidAccessKeyId", "SignatureDoesNotMatch", "AccountProblem", "AllAccessDisabled"}
@@ -67,6 +69,8 @@ def explain(error: Exception, doing: str, endpoint: str) -> StageError:
             f"{_capital(doing)}: the certificate of {endpoint} is not trusted; "
             "put its authority into trust.caBundle of the CompressionRuntime.",
         )
+    if any(isinstance(cause, FlexibleChecksumError) for cause in causes):
+        return TransferFailed("TransferDamaged", f"{_capital(doing)}: what {endpoint} sent arrived damaged.")
     if not any(isinstance(cause, _UNREACHABLE) for cause in causes):
         return Misconfigured(
             "StorageMisconfigured",
