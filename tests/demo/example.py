@@ -67,7 +67,7 @@ def until_ended(
     name: str,
     namespace: str = NAMESPACE,
     seconds: float = 900,
-    seen: Callable[[Mapping[str, Any]], None] = lambda job: None,
+    seen: Callable[[Mapping[str, Any]], None] = lambda _: None,
 ) -> Mapping[str, Any]:
     """A CompressionJob once it has ended, well or not.
 

@@ -40,7 +40,7 @@ class Platform:
 
 def ready(console: Console, tenants: Sequence[str] = TENANTS) -> Platform:
     """Bring everything up that a first manifest needs on the one-node cluster."""
-    instance = instances.claim(instances.DEFAULT)
+    instance = instances.claim(instances.DEFAULT, control_plane_only=False, audit=False)
     names = [*recipes.IMAGES]
     lifecycle.up(instance, console, beside=build.Builder(names).steps())
     cluster = Cluster()
@@ -94,7 +94,7 @@ def values(neighbours: Neighbours, tenants: Sequence[str]) -> dict[str, Any]:
             "spec": {"servingBases": bases},
         },
         "tenants": [
-            {"namespace": name, "promotionTarget": True, "imagePullSecrets": [secrets.PULL]}
+            {"namespace": name, "promotionTarget": True, "imagePullSecrets": [{"name": secrets.PULL}]}
             for name in tenants
         ],
     }

@@ -28,7 +28,7 @@ class Tenant:
 
     namespace: str
     bucket: str
-    storage_secret: str
+    storage_secret: str = secrets.STORAGE
     push_secret: str = secrets.PUSH
     pull_secret: str = secrets.PULL
 
@@ -97,7 +97,7 @@ class Arrival:
             scanner=f"{self._site.host('trivy')}:{SCANNER_PORT}",
             ca_bundle=self._site.ca_bundle,
             images={name: self._target.reference(self._builder.image(name)) for name in self._pushed},
-            tenants={name: Tenant(name, name, secrets.storage_secret(name)) for name in self._tenants},
+            tenants={name: Tenant(name, name) for name in self._tenants},
             accounts=self._accounts,
         )
 

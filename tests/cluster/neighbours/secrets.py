@@ -7,14 +7,10 @@ from collections.abc import Mapping
 from cluster.neighbours.accounts import Accounts
 from cluster.neighbours.site import NAMESPACE, Site
 
-PUSH, PULL = "compression-registry-push", "compression-registry-pull"
+# The names that a CompressionRuntime assumes, so that a first manifest names none.
+STORAGE, PUSH, PULL = "compression-s3-default", "compression-registry-default", "compression-registry-pull"
 _DOCKER_CONFIG = ".dockerconfigjson"
 Object = dict[str, object]
-
-
-def storage_secret(namespace: str) -> str:
-    """The name of a tenant's Secret for the object store."""
-    return f"compression-s3-{namespace}"
 
 
 def own(site: Site, accounts: Accounts, registry: str) -> dict[str, list[Object]]:
@@ -43,7 +39,7 @@ def tenant(namespace: str, accounts: Accounts, registry: str) -> list[Object]:
     logins = {PUSH: accounts.push, PULL: accounts.pull}
     return [
         namespace_object(namespace),
-        _secret(namespace, storage_secret(namespace), keys),
+        _secret(namespace, STORAGE, keys),
         *(
             _secret(
                 namespace,
