@@ -59,6 +59,11 @@ def run(
             "ChildTimedOut",
             f"The process for {doing} did not end within {timeout:g} seconds.",
         ) from error
+    _require_end(done, doing, check=check)
+    return done
+
+
+def _require_end(done: subprocess.CompletedProcess[str], doing: str, *, check: bool) -> None:
     # A shell between us and the program reports a signal as 128 and its number.
     if done.returncode in {-signal.SIGKILL, 128 + signal.SIGKILL}:
         raise OutOfMemory(
@@ -70,7 +75,6 @@ def run(
     if check and done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][-_TAIL:]
         raise Defect("ChildFailed", f"The process for {doing} ended with code {done.returncode}: {last}")
-    return done
 
 
 def _signal_name(number: int) -> str:

@@ -54,6 +54,8 @@ def start(redactor: Redactor, file: Path | None, **run: str) -> None:
         handlers.append(RotatingFileHandler(file, maxBytes=MAX_LOG_BYTES, backupCount=1, encoding="utf-8"))
     for handler in handlers:
         handler.setFormatter(JSONLines(redactor, **run))
+    # A full scratch volume must not fill standard error with the logger's own, unredacted tracebacks.
+    logging.raiseExceptions = False
     logging.basicConfig(level=logging.INFO, handlers=handlers, force=True)
     # botocore tells each retry at INFO; our own sentences say what came of it.
     for name in ("boto3", "botocore", "s3transfer", "urllib3"):

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,10 +76,16 @@ def command(stage: str) -> list[str]:
     return [sys.executable, "-m", "compression_jobs", stage]
 
 
-def run(stage: str, folder: Path, document: StageInput | bytes, account: Account | None) -> Ended:
-    """Run a stage to its end."""
+def run(
+    stage: str,
+    folder: Path,
+    document: StageInput | bytes,
+    account: Account | None,
+    wrapper: Sequence[str] = (),
+) -> Ended:
+    """Run a stage to its end, as the last arguments of `wrapper` if there is one."""
     done = subprocess.run(
-        command(stage),
+        [*wrapper, *command(stage)],
         env=environment(folder, document, account),
         cwd=folder,
         capture_output=True,

@@ -7,7 +7,8 @@ all the others. The baseline says 0 where class 2 is meant: it is wrong about 20
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,7 +47,7 @@ class World:
     def store(self, name: str, kind: ArtifactKind, facts: dict[str, Any] | None = None) -> ArtifactRef:
         return stages.store_artifact(self.server, f"{self.bucket}/{name}", kind, self.folder / name, facts)
 
-    def evaluate(self, **changes: Any) -> stages.Ended:
+    def evaluate(self, wrapper: Sequence[str] = (), **changes: Any) -> stages.Ended:
         splits = {"train": SAMPLES, "test": SAMPLES}
         dataset = self.store("data", ArtifactKind.DATASET, {**tiny.FACTS, "splits": splits})
         given = {
@@ -60,7 +61,7 @@ class World:
             **changes,
         }
         document = stages.stage_input(EvaluateInput(**given), self.server.endpoint, f"{self.bucket}/out")
-        return stages.run("evaluate", self.folder / "pod", document, self.server.writer)
+        return stages.run("evaluate", self.folder / "pod", document, self.server.writer, wrapper)
 
     def kept(self, path: str) -> bytes:
         return self.server.get(f"{self.bucket}/out/{path}")
@@ -257,3 +258,16 @@ def test_refuses_what_it_cannot_measure_and_says_why(
 
     assert (ended.code, ended.reason) == (code, reason), ended.log
     assert names in ended.result.failure.message
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a small volume")
+def test_a_full_disk_has_its_own_reason(world: World):
+    """A scratch volume of one megabyte, really mounted, and a candidate that does not fit into it."""
+    (world.folder / "candidate/model.onnx").write_bytes(bytes(2 << 20))
+    (world.folder / "pod" / "scratch").mkdir(parents=True)
+    mounted = f'mount -t tmpfs -o size=1m scratch "{world.folder}/pod/scratch" && exec "$@"'
+
+    ended = world.evaluate(wrapper=["unshare", "--mount", "sh", "-c", mounted, "sh"])
+
+    assert (ended.code, ended.reason) == (ExitCode.IO_ERROR, "DiskFull"), ended.log
+    assert "scratch size" in ended.result.failure.message

@@ -191,6 +191,11 @@ def _denied(world: World):
     return world.wants()
 
 
+def _may_only_read(world: World):
+    world.account = world.server.reader
+    return world.wants()
+
+
 def _nobody_listens(world: World):
     world.endpoint = f"http://127.0.0.1:{ports.free(1)[0]}"
     return world.wants()
@@ -213,6 +218,7 @@ def _nobody_listens(world: World):
         (_no_split, ExitCode.DATA, "SplitNotFound", "'validation'"),
         (_no_reader, ExitCode.USAGE, "ReaderUnknown", "tfrecord"),
         (_denied, ExitCode.NO_PERMISSION, "StorageDenied", "storage Secret"),
+        (_may_only_read, ExitCode.NO_PERMISSION, "StorageDenied", "Writing"),
         (_nobody_listens, ExitCode.UNAVAILABLE, "StorageUnavailable", "127.0.0.1"),
     ],
     ids=lambda value: value.__name__.strip("_") if callable(value) else "",

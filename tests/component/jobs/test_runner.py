@@ -84,23 +84,6 @@ def test_a_failed_stage_leaves_its_log_and_nothing_that_looks_finished(
     assert b"DatasetNotFound" in object_store.get(f"{bucket}/out/log.jsonl")
 
 
-def test_an_account_that_may_only_read_is_denied_when_the_artifact_is_stored(
-    object_store: SeaweedFS, bucket: str, tmp_path: Path
-):
-    folder = tmp_path / "teacher"
-    folder.mkdir()
-    object_store.put(f"{bucket}/data/anything", b"")
-    document = stages.stage_input(
-        ResolveInput(dataset=Unresolved(name="", uri=f"{bucket}/data")),
-        object_store.endpoint,
-        f"{bucket}/out",
-    )
-
-    ended = stages.run("resolve", tmp_path, document, object_store.reader)
-
-    assert ended.reason == "DatasetIncomplete"
-
-
 def test_sigterm_ends_the_process_in_good_order(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as silent:
         endpoint = f"http://127.0.0.1:{silent.getsockname()[1]}"
