@@ -103,7 +103,7 @@ def test_a_report_about_another_image_is_refused(changes):
 
 
 def test_a_report_about_this_image_is_accepted():
-    require_same_image(report(), IMAGE)
+    assert require_same_image(report(), IMAGE) is None
 
 
 @pytest.mark.parametrize(
