@@ -38,7 +38,7 @@ STATUS = {
 def job(server):
     """A job with a status."""
     manifest = changed(minimal_job(), {"metadata.name": "reading"})
-    server.apply(manifest)
+    server.kubectl("apply", "-f", "-", stdin=json.dumps(manifest))
     patch(server, STATUS)
     yield manifest
     server.kubectl("delete", "cmj", "reading")
@@ -47,7 +47,7 @@ def job(server):
 def patch(server, status):
     """Write the status as the operator does."""
     arguments = ("patch", "cmj", "reading", "--subresource=status", "--type=merge", "-p")
-    server.kubectl(*arguments, json.dumps({"status": status}))
+    server.operator(*arguments, json.dumps({"status": status}))
 
 
 def test_the_columns_tell_how_a_job_went(server, job):
