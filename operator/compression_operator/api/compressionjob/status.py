@@ -6,44 +6,87 @@ people; no decision reads them.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from compression_operator.api.base import OPAQUE, ApiModel, map_list
 from compression_operator.api.compressionjob.evaluation import Evaluation
 from compression_operator.api.compressionjob.inputs import Storage
+from compression_operator.api.compressionjob.measurements import (
+    BaselineResult,
+    BaselineStatus,
+    CandidateStatus,
+    GateCounts,
+    GateStatus,
+    LatencyResult,
+    Node,
+    Paired,
+    TargetResult,
+)
 from compression_operator.api.compressionjob.pipeline import Export, Pipeline
 from compression_operator.api.compressionjob.release import Packaging
+from compression_operator.api.compressionjob.texts import (
+    URI,
+    Image,
+    State,
+    Text16,
+    Text32,
+    Text40,
+    Text63,
+    Text64,
+    Text71,
+    Text128,
+    Text512,
+    Verdict,
+)
+from compression_operator.api.compressionjob.work import (
+    Artifact,
+    Attempts,
+    Child,
+    LastFailure,
+    MetricValue,
+    MetricValues,
+    Progress,
+    Work,
+)
 from compression_operator.api.meta import Conditions, Counts
 from compression_operator.api.scalars import Count, Number, Time
 
-State = Literal["Pending", "Skipped", "Running", "Succeeded", "Failed"]
-Verdict = Literal["Pass", "Fail", "Inconclusive", "Error"]
-Text16 = Annotated[str, Field(max_length=16)]
-Text32 = Annotated[str, Field(max_length=32)]
-Text40 = Annotated[str, Field(max_length=40)]
-Text63 = Annotated[str, Field(max_length=63)]
-Text64 = Annotated[str, Field(max_length=64)]
-Text71 = Annotated[str, Field(max_length=71)]
-Text128 = Annotated[str, Field(max_length=128)]
-Text512 = Annotated[str, Field(max_length=512)]
-URI = Annotated[str, Field(max_length=580)]
-Image = Annotated[str, Field(max_length=400)]
-Small = Annotated[int, Field(ge=0, le=1000)]
-
-
-class MetricValue(ApiModel):
-    """One measured value."""
-
-    name: Annotated[Text32, Field(description="Name of the metric.")]
-    value: Annotated[Number, Field(description="The value, as text.")]
-    low: Annotated[Number | None, Field(description="Lower end of its confidence interval.")] = None
-    high: Annotated[Number | None, Field(description="Upper end of its confidence interval.")] = None
-    samples: Annotated[Count | None, Field(description="Samples it was computed from.")] = None
-
-
-MetricValues = Annotated[tuple[MetricValue, ...], Field(max_length=8), map_list("name")]
+__all__ = [
+    "Artifact",
+    "Attempts",
+    "BaselineResult",
+    "BaselineStatus",
+    "CandidateStatus",
+    "Child",
+    "CompressionJobStatus",
+    "GateCounts",
+    "GateStatus",
+    "Hold",
+    "ImageStatus",
+    "LastFailure",
+    "LatencyResult",
+    "MetricValue",
+    "MetricValues",
+    "NamedDigest",
+    "Node",
+    "ObjectRef",
+    "Paired",
+    "Progress",
+    "PromotionRecord",
+    "Resolved",
+    "RuntimeSnapshot",
+    "ScanStatus",
+    "Selected",
+    "SignatureStatus",
+    "State",
+    "Summary",
+    "TargetResult",
+    "TeacherStatus",
+    "Verdict",
+    "Work",
+]
 
 
 class RuntimeSnapshot(ApiModel):
@@ -100,189 +143,6 @@ class Resolved(ApiModel):
     samples: Annotated[
         dict[str, Count], Field(max_length=16, description="Samples of the dataset by split.")
     ] = {}
-
-
-class Attempts(ApiModel):
-    """Repetitions so far."""
-
-    retryable: Annotated[Small, Field(description="After failures that count towards backoffLimit.")] = 0
-    infra: Annotated[Small, Field(description="After evictions and lost pods, towards infraRetryLimit.")] = 0
-
-
-class Child(ApiModel):
-    """The batch/v1 Job that does the work."""
-
-    job_name: Annotated[Text63, Field(description="Its name, written before it is created.")]
-    job_uid: Annotated[
-        Text64 | None, Field(alias="jobUID", description="Its uid, written once it was seen.")
-    ] = None
-    input_hash: Annotated[Text71, Field(description="sha256 of everything that goes into the work.")]
-    attempt: Annotated[Count | None, Field(description="Which attempt it is, from 0.")] = None
-    incarnation: Annotated[Count | None, Field(description="In which incarnation of the job.")] = None
-    created: Annotated[Time | None, Field(description="When it was decided.")] = None
-
-
-class Artifact(ApiModel):
-    """A stored result."""
-
-    uri: Annotated[URI, Field(description="Folder in the object store.")]
-    manifest_digest: Annotated[Text71, Field(description="sha256 of its manifest.json.")]
-    bytes: Annotated[Count | None, Field(description="Size of its files.")] = None
-
-
-class Progress(ApiModel):
-    """How far the work is; advisory."""
-
-    percent: Annotated[int, Field(ge=0, le=100, description="Share that is done.")] = 0
-    eta_seconds: Annotated[Count | None, Field(description="Seconds to the end, estimated.")] = None
-    epoch: Annotated[int | None, Field(ge=0, le=100_000, description="Epoch in progress.")] = None
-    updated: Annotated[Time | None, Field(description="When this was said.")] = None
-    metrics: Annotated[MetricValues, Field(description="Latest values of the training.")] = ()
-
-
-class LastFailure(ApiModel):
-    """The last failed attempt."""
-
-    class_: Annotated[Text32, Field(alias="class", description="Exit class: whether it is tried again.")]
-    exit_code: Annotated[int | None, Field(ge=-1, le=255, description="Exit code of the container.")] = None
-    reason: Annotated[Text64, Field(description="One CamelCase word.")]
-    message: Annotated[Text512, Field(description="What went wrong, where, what to do.")]
-    time: Annotated[Time, Field(description="When it ended.")]
-
-
-class Work(ApiModel):
-    """One piece of work with its intent, child, result and failure: a step, or a stage beside the steps."""
-
-    name: Annotated[Text63, Field(description="Its name.")]
-    type: Annotated[Text16 | None, Field(description="Type of the step.")] = None
-    state: Annotated[State, Field(description="Where it stands.")] = "Pending"
-    message: Annotated[Text512 | None, Field(description="Why it stands there.")] = None
-    attempt: Annotated[Count | None, Field(description="The attempt in progress or last made, from 0.")] = (
-        None
-    )
-    attempts: Annotated[Attempts, Field(description="Repetitions so far.")] = Attempts()
-    child: Annotated[Child | None, Field(description="The batch/v1 Job that does the work.")] = None
-    artifact: Annotated[Artifact | None, Field(description="The stored result.")] = None
-    progress: Annotated[Progress | None, Field(description="How far it is; advisory.")] = None
-    start_time: Annotated[Time | None, Field(description="When it was first decided.")] = None
-    completion_time: Annotated[Time | None, Field(description="When it ended.")] = None
-    retry_at: Annotated[Time | None, Field(description="When it is tried again.")] = None
-    last_failure: Annotated[LastFailure | None, Field(description="The last failed attempt.")] = None
-
-
-class LatencyResult(ApiModel):
-    """Latency of one inference, with units, such as 6.1ms."""
-
-    p50: Annotated[Number | None, Field(description="Median.")] = None
-    p90: Annotated[Number | None, Field(description="90th percentile.")] = None
-    p95: Annotated[Number | None, Field(description="95th percentile.")] = None
-    p99: Annotated[Number | None, Field(description="99th percentile.")] = None
-    cv: Annotated[Number | None, Field(description="Coefficient of variation between repetitions.")] = None
-
-
-class Node(ApiModel):
-    """Where a measurement was taken."""
-
-    cpu_model: Annotated[Text128 | None, Field(description="Name of the CPU.")] = None
-    features: Annotated[
-        tuple[Text32, ...], Field(max_length=16, description="Its features that matter for INT8.")
-    ] = ()
-    missing: Annotated[
-        tuple[Text32, ...], Field(max_length=16, description="Asked for and absent: no latency counts.")
-    ] = ()
-
-
-class Paired(ApiModel):
-    """The same samples under candidate and baseline."""
-
-    name: Annotated[Text32, Field(description="Name of the metric.")]
-    samples: Annotated[Count, Field(description="Samples compared.")]
-    both: Annotated[Count, Field(description="Right under both.")]
-    only_candidate: Annotated[Count, Field(description="Right under the candidate alone.")]
-    only_baseline: Annotated[Count, Field(description="Right under the baseline alone.")]
-
-
-class BaselineResult(ApiModel):
-    """The baseline, measured in the same pod."""
-
-    metrics: Annotated[MetricValues, Field(description="What was measured.")] = ()
-    latency: Annotated[LatencyResult | None, Field(description="Latency of one inference.")] = None
-    bytes: Annotated[Count | None, Field(description="Bytes of the file.")] = None
-
-
-class TargetResult(ApiModel):
-    """One candidate measured in one deployed configuration."""
-
-    target: Annotated[Text32, Field(description="Name of the evaluation target.")]
-    samples: Annotated[Count, Field(description="Samples of the test split.")] = 0
-    metrics: Annotated[MetricValues, Field(description="What was measured.")] = ()
-    latency: Annotated[LatencyResult | None, Field(description="Latency of one inference.")] = None
-    bytes: Annotated[Count | None, Field(description="Bytes of the file as deployed.")] = None
-    baseline: Annotated[BaselineResult | None, Field(description="The baseline, in the same pod.")] = None
-    paired: Annotated[
-        tuple[Paired, ...], Field(max_length=8, description="Sample by sample."), map_list("name")
-    ] = ()
-    agreement: Annotated[
-        Number | None, Field(description="Share of samples on which file and trained model agree.")
-    ] = None
-    node: Annotated[Node | None, Field(description="Where it was measured.")] = None
-    evaluation: Annotated[Artifact | None, Field(description="The stored measurements.")] = None
-    golden_digest: Annotated[Text71 | None, Field(description="sha256 of its golden pairs.")] = None
-    predictions_digest: Annotated[Text71 | None, Field(description="sha256 of its predictions.")] = None
-    model_digest: Annotated[Text71 | None, Field(description="sha256 of the measured file.")] = None
-    round: Annotated[Count | None, Field(description="Which measurement this is, from 0.")] = None
-
-
-class GateCounts(ApiModel):
-    """Measurements by outcome."""
-
-    successful: Annotated[Small, Field(description="Measurements that passed.")] = 0
-    failed: Annotated[Small, Field(description="Measurements that failed.")] = 0
-    inconclusive: Annotated[Small, Field(description="Measurements that were neither.")] = 0
-    error: Annotated[Small, Field(description="Measurements without a number.")] = 0
-
-
-class GateStatus(ApiModel):
-    """One gate's verdict on a candidate."""
-
-    name: Annotated[Text40, Field(description="Name of the gate.")]
-    type: Annotated[Text16 | None, Field(description="Type of the gate.")] = None
-    target: Annotated[Text32 | None, Field(description="Evaluation target it was measured on.")] = None
-    verdict: Annotated[Verdict, Field(description="Pass, Fail, Inconclusive or Error; only Pass releases.")]
-    observed: Annotated[Text64 | None, Field(description="What was measured.")] = None
-    required: Annotated[Text64 | None, Field(description="What was asked for.")] = None
-    interval: Annotated[Text64 | None, Field(description="Confidence interval of what was measured.")] = None
-    dry_run: Annotated[bool, Field(description="Whether it only records.")] = False
-    counts: Annotated[GateCounts | None, Field(description="Measurements by outcome.")] = None
-    reason: Annotated[Text64 | None, Field(description="One CamelCase word.")] = None
-    message: Annotated[Text512 | None, Field(description="Why, in a sentence.")] = None
-
-
-class CandidateStatus(ApiModel):
-    """One candidate, its measurements and its gates."""
-
-    step: Annotated[Text16, Field(description="The step that made it.")]
-    state: Annotated[
-        Literal["Pending", "Evaluating", "Passed", "Rejected", "Held"] | None,
-        Field(description="Where it stands."),
-    ] = None
-    message: Annotated[Text512 | None, Field(description="Why it stands there.")] = None
-    artifact: Annotated[Artifact | None, Field(description="The stored model.")] = None
-    results: Annotated[
-        tuple[TargetResult, ...], Field(max_length=4, description="By evaluation target."), map_list("target")
-    ] = ()
-    gates: Annotated[
-        tuple[GateStatus, ...], Field(max_length=16, description="Verdicts on it."), map_list("name")
-    ] = ()
-
-
-class BaselineStatus(ApiModel):
-    """The baseline's measurements."""
-
-    source: Annotated[Text16, Field(description="What the baseline is.")]
-    metrics: Annotated[MetricValues, Field(description="What was measured.")] = ()
-    latency: Annotated[LatencyResult | None, Field(description="Latency of one inference.")] = None
-    bytes: Annotated[Count | None, Field(description="Bytes of the file.")] = None
 
 
 class Selected(ApiModel):
