@@ -106,24 +106,10 @@ def _require(*programs: str) -> None:
 def _download(packages: Sequence[str]) -> list[Path]:
     base = paths.cache() / "apt"
     folder = base / _folder(packages).name
-    for needed in (base / "lists/partial", folder / "partial"):
-        needed.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     installed = folder / "status"
     installed.write_text(without(_INSTALLED.read_text(), packages))
-    options = {
-        "Dir::State::lists": base / "lists",
-        "Dir::State::status": installed,
-        "Dir::State::extended_states": folder / "extended_states",
-        "Dir::Cache::archives": folder,
-        "Dir::Cache::pkgcache": "",
-        "Dir::Cache::srcpkgcache": "",
-        "Dir::Log": folder,
-        "APT::Sandbox::User": "root",
-        "APT::Get::AllowUnauthenticated": "false",
-        "Debug::NoLocking": "true",
-        "Dpkg::Use-Pty": "0",
-    }
-    apt = ["apt-get", "-q", *(f"-o{key}={value}" for key, value in options.items())]
+    apt = apt_get(base / "lists", folder, installed)
     # A third party's broken source must not stop the rest: what is missing shows at the next step.
     with paths.lock(base / "lists.lock"):
         update = _run([*apt, "update"])
@@ -136,6 +122,26 @@ def _download(packages: Sequence[str]) -> list[Path]:
             f"apt could not download {', '.join(packages)}; check /etc/apt/sources.list*:\n{said}"
         )
     return archives
+
+
+def apt_get(lists: Path, archives: Path, installed: Path) -> list[str]:
+    """apt-get with its lists, its archives and its view of what is installed in files of ours."""
+    for needed in (lists / "partial", archives / "partial"):
+        needed.mkdir(parents=True, exist_ok=True)
+    options = {
+        "Dir::State::lists": lists,
+        "Dir::State::status": installed,
+        "Dir::State::extended_states": archives / "extended_states",
+        "Dir::Cache::archives": archives,
+        "Dir::Cache::pkgcache": "",
+        "Dir::Cache::srcpkgcache": "",
+        "Dir::Log": archives,
+        "APT::Sandbox::User": "root",
+        "APT::Get::AllowUnauthenticated": "false",
+        "Debug::NoLocking": "true",
+        "Dpkg::Use-Pty": "0",
+    }
+    return ["apt-get", "-q", *(f"-o{key}={value}" for key, value in options.items())]
 
 
 def _unpack(archives: Sequence[Path], root: Path) -> None:

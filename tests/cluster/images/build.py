@@ -50,7 +50,7 @@ class Builder:
         self.names = tuple(names)
         self.cache = cache or store.default()
         self._layers: dict[str, store.Layer] = {}
-        self._changelogs: Path | None = None
+        self._records: Path | None = None
 
     def steps(self) -> list[progress.Step]:
         """Steps that make every layer of the images; none waits for another."""
@@ -68,16 +68,17 @@ class Builder:
         """All of them by name."""
         return {name: self.image(name) for name in self.names}
 
-    def changelogs(self) -> list[Path]:
-        """The compressed changelogs of the Debian packages in the images, when the base is made."""
-        assert self._changelogs is not None, "the step of the base comes first"
-        return sorted(self._changelogs.iterdir())
+    @property
+    def records(self) -> Path:
+        """What tells of the Debian packages in the images (base.Base.records), when the base is made."""
+        assert self._records is not None, "the step of the base comes first"
+        return self._records
 
     def _make_base(self, report: progress.Report) -> str:
         report("Debian packages")
         made, fresh = base.make(self.cache)
         self._layers.update({recipes.SYSTEM: made.system, recipes.GIT: made.git})
-        self._changelogs = made.changelogs
+        self._records = made.records
         return _remark(made.system, fresh)
 
     def _maker(self, name: str) -> progress.Step:

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cluster import debian
-from cluster.images import application, base, lock, requirements, store, tarball
+from cluster.images import application, bootstrap, lock, requirements, store, tarball
 
 LayerMaker = Callable[[store.Store], tuple[store.Layer, bool]]
 
@@ -130,4 +130,4 @@ IMAGES: Mapping[str, Image] = MappingProxyType(
         "registry": Image((SYSTEM, "registry server"), ("docker-registry",)),
     }
 )
-USER = base.USER
+USER = bootstrap.USER

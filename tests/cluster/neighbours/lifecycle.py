@@ -13,7 +13,7 @@ from cluster import progress
 from cluster.client import Cluster
 from cluster.images import archive, build, push, recipes
 from cluster.neighbours import accounts, buckets, secrets
-from cluster.neighbours.advisories import database, publish
+from cluster.neighbours.advisories import database, publish, updates
 from cluster.neighbours.site import NAMESPACE, Site, render
 from compression_jobs.registry import DockerConfig
 
@@ -116,9 +116,11 @@ class Arrival:
         return self._start("registry", report, IMAGE=name)
 
     def _publish_database(self, report: progress.Report) -> str:
+        folder, records = self._builder.cache.root / "advisories", self._builder.records
+        report("looking for newer packages")
+        newer = updates.changelogs(records, folder / records.name)
         report("reading changelogs")
-        folder = self._builder.cache.root / "advisories"
-        made = database.ensure(folder, self._builder.changelogs(), dt.datetime.now(dt.UTC))
+        made = database.ensure(folder, [*records.glob("*.gz"), *newer], dt.datetime.now(dt.UTC))
         publish.publish(made, self._target)
         self._database = made
         return f"made {made.made:%H:%M:%S}, {made.digest[:19]}"
