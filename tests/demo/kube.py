@@ -120,6 +120,8 @@ class Kube:
             loaded = client.Configuration()
             config.load_kube_config(str(self.kubeconfig), client_configuration=loaded)
             self._session = requests.Session()
+            # Else REQUESTS_CA_BUNDLE of the environment would win over the kubeconfig's authority.
+            self._session.trust_env = False
             self._session.verify = loaded.ssl_ca_cert or True
             if loaded.cert_file:
                 self._session.cert = (loaded.cert_file, loaded.key_file)
