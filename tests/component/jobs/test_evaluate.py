@@ -35,6 +35,11 @@ LABELS = np.where((TRUE == 0) & (np.arange(SAMPLES) < MISLABELLED * tiny.CLASSES
 PIXELS = tiny.images(TRUE)
 RECORDED = np.array([5, 10, 11, 20, 59])
 
+PLACES = {
+    "candidate": ("candidate", ArtifactKind.CANDIDATE),
+    "baseline": ("student", ArtifactKind.FLOAT_STUDENT),
+}
+
 
 @dataclass
 class World:
@@ -52,8 +57,7 @@ class World:
         dataset = self.store("data", ArtifactKind.DATASET, {**tiny.FACTS, "splits": splits})
         given = {
             "dataset": DatasetInput(uri=dataset.uri, digest=dataset.digest),
-            "candidate": self.store("candidate", ArtifactKind.CANDIDATE),
-            "baseline": self.store("student", ArtifactKind.FLOAT_STUDENT),
+            **{name: self.store(*place) for name, place in PLACES.items() if name not in changes},
             "target": EvaluationTarget(name="ort", runtime="onnxruntime", format="ONNXQDQ"),
             "metrics": (Metric(name="top1"), Metric(name="macroF1")),
             "latency": LatencyPlan(warmup=2, iterations=20, repeats=2),
