@@ -5,6 +5,7 @@ Owns the filling-in of what an example leaves open (images by digest) and waitin
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,6 +14,9 @@ from typing import Any
 
 import yaml
 
+from compression_contract.base import digest_of_json
+from compression_contract.keys import ANNOTATION_INPUT
+from demo import keep
 from demo.kube import Kube, KubeError
 from demo.platform import Platform
 
@@ -21,16 +25,15 @@ NAME, NAMESPACE, MODEL = "fashion-mnist-1-0-0", "team-a", "fashion-mnist"
 ENDED = ("Complete", "Failed")
 
 
-def manifest(name: str, images: Mapping[str, str] | None = None) -> str:
-    """An example as it is applied: `${RUNNER_IMAGE}` and its like are images by digest."""
-    text = (EXAMPLES / name).read_text()
-    values = {f"{key.upper().replace('-', '_')}_IMAGE": value for key, value in (images or {}).items()}
-    return Template(text).safe_substitute(values)
+def manifest(name: str, **values: str) -> str:
+    """An example as it is applied, with `${…}` filled in."""
+    return Template((EXAMPLES / name).read_text()).safe_substitute(values)
 
 
 def apply_serving(platform: Platform) -> None:
     """The serving team's part; a Deployment that has been promoted already keeps its image."""
-    documents = list(yaml.safe_load_all(manifest("fashion-mnist-serving.yaml", platform.neighbours.images)))
+    image = platform.neighbours.images["serving"]
+    documents = list(yaml.safe_load_all(manifest("fashion-mnist-serving.yaml", SERVING_IMAGE=image)))
     for document in documents:
         if document["kind"] == "Deployment":
             live = platform.kube.get(
@@ -42,15 +45,45 @@ def apply_serving(platform: Platform) -> None:
     platform.kube.apply(yaml.safe_dump_all(documents))
 
 
-def apply_jobs(platform: Platform, console: Callable[[str], None]) -> None:
-    """Prepare the data and train the teacher, each once, and wait for both."""
-    platform.kube.apply(manifest("fashion-mnist-data.yaml", platform.neighbours.images))
-    for job in yaml.safe_load_all(manifest("fashion-mnist-data.yaml", platform.neighbours.images)):
-        if job["kind"] != "Job":
-            continue
+def apply_jobs(platform: Platform, say: Callable[[str], None]) -> None:
+    """Prepare the data, then train the teacher on it; each only if it has not been done."""
+    values = {
+        "STORAGE": platform.neighbours.storage,
+        "CA_BUNDLE": json.dumps(platform.neighbours.ca_bundle)[1:-1],
+        "DATA_IMAGE": platform.neighbours.images["data"],
+        "RUNNER_IMAGE": platform.neighbours.images["runner"],
+    }
+    store = keep.client(platform.neighbours, NAMESPACE, platform.cluster.authority)
+    for word in ("DATA", "TEACHER"):
+        job = _job(word, values)
         name = job["metadata"]["name"]
-        console(f"waiting for Job {name}")
-        platform.kube.until(f"Job {name}", lambda name=name: _ended_job(platform.kube, name), seconds=1200)
+        if not _ended_job(platform.kube, name):
+            asked = json.loads(job["spec"]["template"]["metadata"]["annotations"][ANNOTATION_INPUT])
+            kept = keep.restore(store, asked["output"], asked["inputHash"])
+            platform.kube.apply(yaml.safe_dump(job))
+            say(f"Job {name}" + (": kept from an earlier time" if kept else ""))
+            platform.kube.until(f"Job {name}", lambda name=name: _ended_job(platform.kube, name), 1200)
+            keep.save(store, asked["output"], asked["inputHash"])
+        values["DATASET_DIGEST"] = values.get("DATASET_DIGEST") or _artifact(platform.kube, name)
+
+
+def _job(word: str, values: Mapping[str, str]) -> dict[str, Any]:
+    """One of the two Jobs; its name and input hash follow from what it is to do, not from who does it."""
+    index = {"DATA": 0, "TEACHER": 1}[word]
+
+    def rendered(digest: str) -> dict[str, Any]:
+        known = {**values, f"{word}_HASH": digest, f"{word}_HASH8": digest.removeprefix("sha256:")[:8]}
+        return list(yaml.safe_load_all(manifest("fashion-mnist-data.yaml", **known)))[index]
+
+    blank = rendered("sha256:" + "0" * 64)["spec"]["template"]["metadata"]["annotations"][ANNOTATION_INPUT]
+    return rendered(digest_of_json(json.loads(blank)["parameters"]))
+
+
+def _artifact(kube: Kube, job: str) -> str:
+    """The digest of the artifact that a Job's pod left in its termination message."""
+    pod = kube.get("pods", namespace=NAMESPACE, **{"batch.kubernetes.io/job-name": job})[-1]
+    message = pod["status"]["containerStatuses"][0]["state"]["terminated"]["message"]
+    return str(json.loads(message)["artifact"]["digest"])
 
 
 def _ended_job(kube: Kube, name: str) -> bool:
