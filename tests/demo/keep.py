@@ -1,7 +1,7 @@
 """Artifacts kept outside the cluster, so that the next one need not train them again.
 
-Owns copying an artifact between a tenant's bucket and a folder named by its input hash. The stage itself finds
-what lies in the bucket and ends at once.
+Owns copying an artifact between a tenant's bucket and a folder named by its input hash. The stage itself
+finds what lies in the bucket and ends at once.
 """
 
 from __future__ import annotations
