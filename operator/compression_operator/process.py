@@ -33,6 +33,7 @@ from compression_operator.engine.controller import Controller
 from compression_operator.engine.reconciler import Reconciler
 from compression_operator.engine.runner import Engine
 from compression_operator.handlers import Handlers, kopf_settings
+from compression_operator.routing import Routes
 from compression_operator.settings import PREFIX, Settings
 from compression_operator.telemetry.health import HealthServer, Readiness
 from compression_operator.telemetry.metrics import Metrics
@@ -129,7 +130,13 @@ class Process:
 
     def _engine(self, client: Client, cache: Cache) -> Engine:
         kinds = {resource.kind: resource for resource in self.parts.kinds}
-        effects = ClusterEffects(client, cache, _clock, kinds, instance=socket.gethostname())
+        routes = Routes(cache)
+
+        def changed(kind: str, raw: Mapping[str, Any]) -> None:
+            for key in routes.of_own(kind, raw):
+                engine.add(key)
+
+        effects = ClusterEffects(client, cache, _clock, kinds, changed)
         decisions = self.parts.controllers(Reader(client, cache), client)
         engine = Engine(Reconciler(decisions, effects, _clock, self.metrics), self.metrics)
         self.metrics.watch_queue(lambda: len(engine.queue), lambda: engine.queue.deadlines)

@@ -51,7 +51,11 @@ _log = structlog.get_logger(__name__)
 
 
 class ClusterEffects:
-    """The effects of decisions on a real cluster; what they return goes into the cache at once."""
+    """The effects of decisions on a real cluster; what they return goes into the cache at once.
+
+    The watch's echo of it is thereby old news and wakes nobody. `changed` hears instead when an object of
+    ours was written on behalf of another one.
+    """
 
     def __init__(
         self,
@@ -59,13 +63,13 @@ class ClusterEffects:
         cache: Cache,
         clock: Callable[[], datetime],
         kinds: Mapping[str, ResourceType] | None = None,
-        instance: str = "",
+        changed: Callable[[str, Json], None] = lambda _kind, _raw: None,
     ) -> None:
         self._client = client
         self._cache = cache
         self._clock = clock
         self._kinds = kinds or {resource.kind: resource for resource in OWN_KINDS}
-        self._instance = instance
+        self._changed = changed
         self._said = Said()
 
     async def write_status(
@@ -107,7 +111,7 @@ class ClusterEffects:
     async def announce(self, key: Key, identity: Identity, notice: Notice) -> None:
         """See `Effects.announce`; an Event that cannot be written is logged, as it changes nothing."""
         resource = self._kinds[key.kind]
-        body = event(resource.api_version, key.kind, identity, notice, self._clock(), self._instance)
+        body = event(resource.api_version, key.kind, identity, notice, self._clock())
         namespace, name = body["metadata"]["namespace"], body["metadata"]["name"]
         if (namespace, name) in self._said:
             return
@@ -148,6 +152,7 @@ class ClusterEffects:
             if why := _difference(body, stored):
                 raise NameTakenError(resource.kind, name, why) from None
         self._remember(resource, stored)
+        self._tell(resource, stored)
 
     async def _delete(self, action: Delete) -> None:
         resource = resource_of(action.api_version, action.kind)
@@ -224,15 +229,20 @@ class ClusterEffects:
             created=self._clock(),
         )
         try:
-            await self._patch_status(resource, identity, before, action.status)
+            stored = await self._patch_status(resource, identity, before, action.status)
         except (ConflictError, NotFoundError) as error:
             raise StaleError(str(error)) from error
+        self._tell(resource, stored)
 
     def _remember(self, resource: ResourceType, stored: Json) -> None:
         if resource is JOB:
             self._cache.put_job(stored)
         elif self._kinds.get(resource.kind) is resource:
             self._cache.put(resource.kind, stored)
+
+    def _tell(self, resource: ResourceType, stored: Json) -> None:
+        if self._kinds.get(resource.kind) is resource:
+            self._changed(resource.kind, stored)
 
 
 def _word(action: Action, error: ApiError) -> str:

@@ -7,6 +7,7 @@ nothing twice, restarts included.
 from __future__ import annotations
 
 import hashlib
+import socket
 from collections import OrderedDict
 from datetime import datetime
 from typing import Any, Final
@@ -27,9 +28,7 @@ def event_name(identity: Identity, notice: Notice) -> str:
     return f"{identity.name[:200]}.{digest}"
 
 
-def event(
-    api_version: str, kind: str, identity: Identity, notice: Notice, now: datetime, instance: str
-) -> dict[str, Any]:
+def event(api_version: str, kind: str, identity: Identity, notice: Notice, now: datetime) -> dict[str, Any]:
     """A core/v1 Event about an object."""
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     regarding = {"apiVersion": api_version, "kind": kind, "name": identity.name, "uid": identity.uid}
@@ -48,7 +47,7 @@ def event(
         "type": notice.kind,
         "source": {"component": COMPONENT},
         "reportingComponent": COMPONENT,
-        "reportingInstance": instance[:128],
+        "reportingInstance": socket.gethostname()[:128],
         "firstTimestamp": stamp,
         "lastTimestamp": stamp,
         "count": 1,

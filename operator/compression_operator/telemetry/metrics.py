@@ -25,7 +25,7 @@ class Metrics:
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
         # A series more for each counter, which tells only when this process first counted.
-        disable_created_metrics()
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no types for it
         self.registry = registry or CollectorRegistry()
         shared: dict[str, Any] = {"namespace": NAMESPACE, "registry": self.registry}
         self.reconcile_seconds = Histogram(

@@ -13,13 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from api.conftest import Server
 from api.engine import toy
+from cluster import instance as instances
+from cluster import lifecycle
 from cluster.client import Cluster
 from compression_operator.cluster.client import Client
 from compression_operator.cluster.credentials import Credentials, login
 
 ROOT = Path(__file__).resolve().parents[3]
+TOY = str(Path(toy.__file__).with_name("toy_operator.py"))
+REAL = ("-m", "compression_operator")
 PATIENCE = 60.0
 """Seconds until a test gives up waiting; what is waited for takes a fraction of one."""
 
@@ -76,11 +79,13 @@ class Place:
 class Operator:
     """The process under test."""
 
-    def __init__(self, place: Place, folder: Path, **settings: str) -> None:
+    def __init__(
+        self, place: Place, folder: Path, program: tuple[str, ...] = (TOY,), **settings: str
+    ) -> None:
         self._log = folder / f"operator-{time.monotonic_ns()}.log"
         environment = {
             **os.environ,
-            "KUBECONFIG": str(place.cluster.kubeconfig),
+            "KUBECONFIG": str(settings.pop("kubeconfig", place.cluster.kubeconfig)),
             "PYTHONPATH": ":".join(str(ROOT / part) for part in ("operator", "jobs", "tests")),
         }
         chosen = {
@@ -93,7 +98,7 @@ class Operator:
         environment |= {f"COMPRESSION_OPERATOR_{name.upper()}": value for name, value in chosen.items()}
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [sys.executable, str(Path(toy.__file__).with_name("toy_operator.py"))],
+                [sys.executable, *program],
                 env=environment,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -121,11 +126,26 @@ class Operator:
 
 
 @pytest.fixture(scope="session")
-def toys(server: Server) -> Cluster:
-    """An API server that knows the toy kind beside ours."""
-    server.cluster.kubectl("apply", "-f", "-", stdin=json.dumps(toy.CRD))
-    server.cluster.kubectl("wait", "--for=condition=Established", f"crd/{toy.CRD['metadata']['name']}")
-    return server.cluster
+def toys() -> Iterator[Cluster]:
+    """An API server that knows the toy kind beside ours, without the chart.
+
+    The chart's policies let nobody but the operator make such children; here the tests make some, too.
+    """
+    chosen = os.environ.get("COMPRESSION_OPERATOR_ENGINE_INSTANCE")
+    instance = instances.claim(
+        chosen or f"engine-{os.getpid()}", control_plane_only=True, audit=True, owned=not chosen
+    )
+    lifecycle.up(instance)
+    try:
+        cluster = Cluster(instance.name)
+        for path in sorted((ROOT / "crds").glob("*.yaml")):
+            cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", str(path))
+        cluster.kubectl("apply", "-f", "-", stdin=json.dumps(toy.CRD))
+        cluster.kubectl("wait", "--for=condition=Established", "--timeout=60s", "crd", "--all")
+        yield cluster
+    finally:
+        if not chosen:
+            lifecycle.down(instance)
 
 
 @pytest.fixture
@@ -142,10 +162,10 @@ def start(place: Place, tmp_path: Path) -> Iterator[Callable[..., Operator]]:
     """Starts operators and waits until they lead."""
     running: list[Operator] = []
 
-    def begin(wait_for: str = "leading", **settings: str) -> Operator:
-        operator = Operator(place, tmp_path, **settings)
+    def begin(program: tuple[str, ...] = (TOY,), **settings: str) -> Operator:
+        operator = Operator(place, tmp_path, program, **settings)
         running.append(operator)
-        operator.wait_for(wait_for)
+        operator.wait_for("leading")
         return operator
 
     yield begin
@@ -154,8 +174,8 @@ def start(place: Place, tmp_path: Path) -> Iterator[Callable[..., Operator]]:
 
 
 @pytest.fixture
-async def client(toys: Cluster, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
+async def client(place: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Client]:
     """Our client, as administrator."""
-    monkeypatch.setenv("KUBECONFIG", str(toys.kubeconfig))
+    monkeypatch.setenv("KUBECONFIG", str(place.cluster.kubeconfig))
     async with Client(Credentials(login())) as made:
         yield made

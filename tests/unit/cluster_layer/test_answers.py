@@ -140,7 +140,7 @@ def test_an_events_name_is_a_function_of_object_and_notice() -> None:
 
 
 def test_an_event_about_a_cluster_scoped_object_has_a_place() -> None:
-    body = event("g/v1", "Kind", Identity("", "a", "uid", 1, "1", EPOCH), NOTICE, EPOCH, "host")
+    body = event("g/v1", "Kind", Identity("", "a", "uid", 1, "1", EPOCH), NOTICE, EPOCH)
     assert body["metadata"]["namespace"] == "default"
     assert "namespace" not in body["involvedObject"]
     assert len(body["message"]) == 1024
