@@ -31,14 +31,6 @@ class RetryDelay(ApiModel):
     max: Annotated[Duration, Field(description="Longest wait.")] = timedelta(minutes=10)
 
 
-class Checkpoint(ApiModel):
-    """Checkpoints of a training."""
-
-    enabled: Annotated[bool, Field(description="Write checkpoints, and resume from the last one.")] = True
-    interval: Annotated[Duration, Field(description="Time between two of them.")] = timedelta(minutes=10)
-    keep: Annotated[int, Field(ge=1, le=100, description="How many are kept.")] = 2
-
-
 class RunPolicy(ApiModel):
     """Deadlines, retries and clean-up."""
 
@@ -66,11 +58,6 @@ class RunPolicy(ApiModel):
         Literal["None", "Running", "All"],
         Field(description="Which pods go when the job ends: none, those still running, or all."),
     ] = "Running"
-    checkpoint: Annotated[Checkpoint, Field(description="Checkpoints of a training.")] = Checkpoint()
-    keep_intermediates: Annotated[
-        Literal["Always", "OnFailure", "Never"],
-        Field(description="Whether the results of steps that were not shipped stay in the object store."),
-    ] = "OnFailure"
     deletion_policy: Annotated[
         Literal["Retain", "DeleteWork"],
         Field(description="What deleting the job does to its folder in the object store."),

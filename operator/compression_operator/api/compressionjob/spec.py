@@ -125,7 +125,10 @@ class CompressionJobSpec(ApiModel):
     rules = SPEC_RULES
 
     suspend: Annotated[
-        bool, Field(description="Pause: the running pod ends with a checkpoint; false goes on from there.")
+        bool,
+        Field(
+            description="Pause: the running pod ends; false starts its step again, those before it stay done."
+        ),
     ] = False
     cancel: Annotated[
         bool,
