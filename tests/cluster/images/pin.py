@@ -27,15 +27,15 @@ BASES: Mapping[str, Mapping[str, tuple[str, str]]] = {
 _HOSTS = {"docker.io": "registry-1.docker.io"}
 
 
-def pin(image: str, tag: str, ca_bundle: str = "") -> str:
-    """The reference by digest that a tag has now.
+def pin(image: str, tag: str, ca_bundle: str = "", config: DockerConfig | None = None) -> str:
+    """The reference by digest that a tag has now; without a config the registry is asked anonymously.
 
     Raises:
         RegistryError: the registry cannot be reached or has no such tag.
     """
     host, _, name = image.partition("/")
     repository = Repository.parse(f"{_HOSTS.get(host, host)}/{name}")
-    with Registry.connect(repository, DockerConfig(), ca_bundle) as registry:
+    with Registry.connect(repository, config or DockerConfig(), ca_bundle) as registry:
         return f"{image}@{registry.manifest(repository.name, tag).digest}"
 
 

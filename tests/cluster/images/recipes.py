@@ -1,5 +1,6 @@
 """What each image is made of. The Dockerfiles beside the code say the same to a container engine."""
 
+import gzip
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,8 +82,6 @@ def _vulnerable_package(cache: store.Store) -> tuple[store.Layer, bool]:
 
 
 def _version(root: Path) -> str:
-    import gzip  # noqa: PLC0415
-
     changelog = root / f"usr/share/doc/{VULNERABLE_PACKAGE}/changelog.Debian.gz"
     return gzip.decompress(changelog.read_bytes()).decode().split("(", 1)[1].split(")", 1)[0]
 

@@ -117,10 +117,12 @@ class Arrival:
 
     def _publish_database(self, report: progress.Report) -> str:
         folder, records = self._builder.cache.root / "advisories", self._builder.records
-        report("looking for newer packages")
-        newer = updates.changelogs(records, folder / records.name)
-        report("reading changelogs")
-        made = database.ensure(folder, [*records.glob("*.gz"), *newer], dt.datetime.now(dt.UTC))
+
+        def gather() -> list[Path]:
+            report("looking for newer packages")
+            return [*records.glob("*.gz"), *updates.changelogs(records, folder / records.name)]
+
+        made = database.ensure(folder, records.name, gather, dt.datetime.now(dt.UTC))
         publish.publish(made, self._target)
         self._database = made
         return f"made {made.made:%H:%M:%S}, {made.digest[:19]}"

@@ -59,7 +59,7 @@ def changelog(tmp_path) -> Path:
 @pytest.fixture
 def cache(tmp_path, changelog) -> Path:
     """Trivy's cache folder with the database in it."""
-    made = database.ensure(tmp_path / "made", [changelog], NOW)
+    made = database.ensure(tmp_path / "made", "base", lambda: [changelog], NOW)
     with tarfile.open(made.archive) as archive:
         archive.extractall(tmp_path / "cache/db", filter="data")
     return tmp_path / "cache"
@@ -101,16 +101,27 @@ def test_many_packages_make_a_deep_tree_that_is_read_to_its_last_leaf(tmp_path, 
     assert set(scan(cache, root)) == {"CVE-2020-00000", "CVE-2020-01500", "CVE-2020-02999"}
 
 
-def test_it_is_made_again_when_it_is_hours_old_and_not_before(tmp_path, changelog):
-    made = [
-        database.ensure(tmp_path / "made", [changelog], NOW + dt.timedelta(hours=hours))
-        for hours in (0, 1, 5)
-    ]
-    assert [entry.made for entry in made] == [NOW, NOW, NOW + dt.timedelta(hours=5)]
-    assert made[0].digest == made[1].digest != made[2].digest
+@pytest.fixture
+def made_at(tmp_path, changelog):
+    """Asks for the database some hours later; the answer is when it was made and its digest."""
+
+    def ask(hours: float, about: str = "base") -> tuple[float, str]:
+        made = database.ensure(tmp_path / "kept", about, lambda: [changelog], NOW + dt.timedelta(hours=hours))
+        return (made.made - NOW) / dt.timedelta(hours=1), made.digest
+
+    return ask
 
 
-def test_a_clock_that_was_set_back_makes_it_again(tmp_path, changelog):
-    database.ensure(tmp_path / "made", [changelog], NOW)
-    earlier = NOW - dt.timedelta(minutes=1)
-    assert database.ensure(tmp_path / "made", [changelog], earlier).made == earlier
+def test_it_is_made_again_when_it_is_hours_old_and_not_before(made_at):
+    answers = [made_at(hours) for hours in (0, 1, 5)]
+    assert [made for made, _ in answers] == [0, 0, 5]
+    assert answers[0] == answers[1]
+    assert answers[1][1] != answers[2][1]
+
+
+def test_a_clock_that_was_set_back_makes_it_again(made_at):
+    assert [made_at(0)[0], made_at(-1)[0]] == [0, -1]
+
+
+def test_another_base_has_its_own(made_at):
+    assert [made_at(0)[0], made_at(1, "another base")[0]] == [0, 1]

@@ -10,7 +10,7 @@ import hashlib
 import io
 import json
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -49,19 +49,18 @@ class Database:
     made: dt.datetime
 
 
-def ensure(folder: Path, changelog_files: Iterable[Path], now: dt.datetime) -> Database:
-    """The database of these changelogs; made anew when what it says changed, or when it is hours old.
+def ensure(folder: Path, about: str, gather: Callable[[], Iterable[Path]], now: dt.datetime) -> Database:
+    """The database kept in a folder; made anew, of the changelogs that `gather` finds, when it is hours old.
 
-    Scan gates refuse an old database, as its silence says nothing about what was found since.
+    `about` says which packages it is about: one about others does not count. Scan gates refuse an old
+    database, as its silence says nothing about what was found since.
     """
-    found = changelogs.read(changelog_files)
-    content = json.dumps([vars(fix) for fix in found]).encode()
-    key = store.key(Path(__file__).read_bytes(), Path(bolt.__file__).read_bytes(), content)
+    key = store.key(Path(__file__).read_bytes(), Path(bolt.__file__).read_bytes(), about)
     record = folder / f"{key}.json"
     with paths.lock(folder / ".lock"):
         known = _known(record)
         if known is None or not now - _LASTS <= known.made <= now:
-            known = _make(folder / f"{key}.tar.gz", found, now)
+            known = _make(folder / f"{key}.tar.gz", changelogs.read(gather()), now)
             paths.write(record, json.dumps({"digest": known.digest, "made": known.made.isoformat()}))
     return known
 
