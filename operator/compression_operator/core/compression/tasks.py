@@ -7,6 +7,7 @@ cleaned, and a failed attempt is followed by the intent of the next one. Must no
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -224,11 +225,11 @@ def _failed(passage: Passage, task: Task, work: Work, failed: Failed) -> bool:
     )
     passage.put(task, last_failure=failure)
     attempts = Attempts(work.attempts.retryable, work.attempts.infra)
-    kind = failed.kind
-    if kind is ExitClass.UNMET and task.part is not Part.STEP:
-        kind = ExitClass.PERMANENT
-    if kind is ExitClass.OUT_OF_MEMORY:
-        failed = Failed(kind, failed.reason, _memory(passage, task, failed.message), failed.exit_code)
+    if failed.kind is ExitClass.UNMET and task.part is not Part.STEP:
+        # Only a training can diverge: a plan has no way on without any other kind of work.
+        failed = replace(failed, kind=ExitClass.PERMANENT)
+    if failed.kind is ExitClass.OUT_OF_MEMORY:
+        failed = replace(failed, message=_memory(passage, task, failed.message))
     seed = f"{identity.uid}/{task.name}"
     verdict = after_failure(failed, attempts, spec.run_policy, seed, passage.now)
     key = f"{task.name}/{work.attempt}/{passage.status.incarnation or 0}/failed"
