@@ -202,6 +202,30 @@ class ProbeInput(Frozen):
     failure_limit: Annotated[int, Field(ge=0)] = 0
 
 
+class PrepareDataInput(Frozen):
+    """Make a dataset of files that came with the image; asked for by a Job of the tenant, not by the operator."""
+
+    stage: Literal["prepare-data"] = "prepare-data"
+    source: str = "/usr/share/datasets/fashion-mnist"
+    """A folder of the image with files in the IDX format."""
+    title: str = ""
+    classes: tuple[str, ...] = ()
+    padding: Annotated[int, Field(ge=0, le=64)] = 2
+    """Empty pixels on each side: 28x28 becomes 32x32."""
+    train_samples: Annotated[int, Field(ge=0)] = 0
+    """The first so many of the training split; 0 is all."""
+
+
+class TrainTeacherInput(Frozen):
+    """Train a teacher; asked for by a Job of the tenant, not by the operator."""
+
+    stage: Literal["train-teacher"] = "train-teacher"
+    dataset: DatasetInput
+    arch: str
+    epochs: Positive
+    optimizer: Optimizer = Optimizer()
+
+
 StageParameters = Annotated[
     ResolveInput
     | PreflightInput
@@ -211,7 +235,9 @@ StageParameters = Annotated[
     | EvaluateInput
     | PackageInput
     | ScanInput
-    | ProbeInput,
+    | ProbeInput
+    | PrepareDataInput
+    | TrainTeacherInput,
     Field(discriminator="stage"),
 ]
 

@@ -1,0 +1,80 @@
+"""Conversion to ONNX, as stages ask for it.
+
+Owns the child process around `worker`.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from compression_jobs import arrays, children
+from compression_jobs.exporters.scales import LayerScales, write_scales
+from compression_jobs.exporters.worker import Quantised, Report, Request
+
+TIMEOUT_SECONDS: Final = 1800.0
+
+
+def to_float_onnx(program: Path, output: Path, opset: int, scratch: Path) -> None:
+    """Convert a program.
+
+    Args:
+        program: the prefix of a Paddle inference program.
+        output: the ONNX file.
+        opset: version of ONNX's operators.
+        scratch: a folder for what lies between.
+
+    Raises:
+        Defect, OutOfMemory, TransferFailed: the converter's end.
+    """
+    _run(Request(program=program, opset=opset, float_output=output), scratch)
+
+
+def to_int8_onnx(
+    program: Path,
+    output: Path,
+    layers: tuple[LayerScales, ...],
+    calibration: NDArray[np.float32],
+    opset: int,
+    scratch: Path,
+) -> int:
+    """Convert a float program and put the learned grids into it.
+
+    Args:
+        program: the prefix of a Paddle inference program, trained and not quantised.
+        output: the ONNX file with QuantizeLinear and DequantizeLinear.
+        layers: the learned grids.
+        calibration: samples [n, ...] for tensors that no layer learned a grid for.
+        opset: version of ONNX's operators.
+        scratch: a folder for what lies between.
+
+    Returns:
+        How many layers are quantised.
+
+    Raises:
+        Defect, OutOfMemory, TransferFailed: the converter's end.
+    """
+    scales, samples = scratch / "scales.json", scratch / "calibration.npz"
+    write_scales(scales, layers)
+    arrays.save(samples, {"inputs": calibration})
+    quantised = Quantised(scales=scales, calibration=samples, output=output)
+    report = _run(
+        Request(program=program, opset=opset, float_output=scratch / "float.onnx", quantised=quantised),
+        scratch,
+    )
+    return report.layers
+
+
+def _run(request: Request, scratch: Path) -> Report:
+    file = scratch / "convert.json"
+    file.write_text(request.model_dump_json(by_alias=True))
+    done = children.run(
+        [sys.executable, "-m", "compression_jobs.exporters.worker", str(file)],
+        doing="converting to ONNX",
+        timeout=TIMEOUT_SECONDS,
+    )
+    return Report.model_validate_json(done.stdout.strip().splitlines()[-1])

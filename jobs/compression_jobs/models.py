@@ -1,0 +1,98 @@
+"""Networks as artifacts: what a FloatStudent or a Teacher holds.
+
+Owns the files `weights.npz` (no pickle) and the facts by which a network is built again. Must not train.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from pydantic import ValidationError
+
+from compression_contract.base import Frozen
+from compression_contract.methods import Count
+from compression_jobs import arrays
+from compression_jobs.artifacts import LocalArtifact
+from compression_jobs.errors import InvalidData, first_problem
+
+WEIGHTS_FILE: Final = "weights.npz"
+FLOAT_ONNX_FILE: Final = "float.onnx"
+HISTORY_FILE: Final = "history.json"
+MAX_WEIGHT_BYTES: Final = 8 << 30
+
+
+class Architecture(Frozen):
+    """What a network is, without its weights."""
+
+    arch: str
+    input_shape: tuple[Count, ...]
+    """One sample, channels first."""
+    num_classes: Count
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedNetwork:
+    """A network with its weights, and what it is."""
+
+    network: Any
+    architecture: Architecture
+
+
+def save_weights(network: Any, path: Path) -> None:
+    """Write all weights and running statistics by name; equal weights give equal bytes."""
+    arrays.save(path, {name: tensor.numpy() for name, tensor in network.state_dict().items()})
+
+
+def load_network(artifact: LocalArtifact) -> LoadedNetwork:
+    """The network that an artifact of ours describes.
+
+    Raises:
+        InvalidData: NetworkInvalid, ArraysInvalid, WeightsDiffer.
+        Misconfigured: ArchitectureUnknown.
+    """
+    from compression_jobs import networks  # noqa: PLC0415 - loads Paddle, which `framework.start` must do first
+
+    architecture = architecture_of(artifact.manifest.facts, artifact.digest)
+    network = networks.build(architecture.arch, architecture.input_shape, architecture.num_classes)
+    load_weights(network, artifact.file(WEIGHTS_FILE))
+    return LoadedNetwork(network, architecture)
+
+
+def load_weights(network: Any, path: Path) -> None:
+    """Fill a network.
+
+    Raises:
+        InvalidData: ArraysInvalid, WeightsDiffer.
+    """
+    wanted = network.state_dict()
+    stored = arrays.load(path, tuple(wanted), MAX_WEIGHT_BYTES)
+    for name, tensor in wanted.items():
+        if stored[name].shape != tuple(tensor.shape) or stored[name].dtype != np.float32:
+            raise InvalidData(
+                "WeightsDiffer",
+                f"{path.name}: {name} is {stored[name].dtype} {stored[name].shape}, the network has float32 "
+                f"{tuple(tensor.shape)}; the artifact is of another architecture.",
+            )
+        if not np.isfinite(stored[name]).all():
+            raise InvalidData("WeightsDiffer", f"{path.name}: {name} holds NaN or infinity; train again.")
+    network.set_state_dict(stored)
+
+
+def architecture_of(facts: Mapping[str, Any], digest: str) -> Architecture:
+    """The architecture that an artifact's facts name.
+
+    Raises:
+        InvalidData: NetworkInvalid.
+    """
+    names = ("arch", "inputShape", "numClasses")
+    try:
+        return Architecture.model_validate({name: facts[name] for name in names if name in facts})
+    except ValidationError as error:
+        raise InvalidData(
+            "NetworkInvalid",
+            f"The manifest of {digest} does not describe a network ({first_problem(error)}); make it again.",
+        ) from error

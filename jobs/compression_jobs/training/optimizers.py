@@ -1,0 +1,74 @@
+"""Optimisers by name, with the one learning-rate schedule that all training uses.
+
+Owns the mapping to Paddle. The rate rises over the first twentieth of the steps and falls along a cosine to
+nothing at the end (Loshchilov and Hutter 2017), so that short trainings end as settled as long ones.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import paddle
+
+from compression_contract.methods import Optimizer
+
+WARMUP_SHARE: Final = 0.05
+
+
+def rate_factor(step: int, steps: int) -> float:
+    """The share of the full learning rate at a step of a training, more than 0 and at most 1."""
+    warmup = max(1, round(steps * WARMUP_SHARE))
+    if step < warmup:
+        return (step + 1) / warmup
+    falling = (step - warmup) / (steps - warmup)
+    return 0.5 * (1 + math.cos(math.pi * falling))
+
+
+def schedule(learning_rate: float, steps: int) -> Any:
+    """The learning rate over `steps` steps; `.step()` goes on by one."""
+    # Asked once more behind the last step.
+    return paddle.optimizer.lr.LambdaDecay(
+        learning_rate,
+        lambda step: rate_factor(min(step, steps - 1), steps),
+    )
+
+
+def optimizer(settings: Optimizer, rate: Any, network: Any) -> Any:
+    """An optimiser of a network's trainable weights."""
+    trainable = [tensor for tensor in network.parameters() if not tensor.stop_gradient]
+    return _MAKERS[settings.name](settings, rate, trainable)
+
+
+def _adam(settings: Optimizer, rate: Any, parameters: list[Any]) -> Any:
+    return paddle.optimizer.Adam(rate, parameters=parameters, weight_decay=settings.weight_decay or None)
+
+
+def _adamw(settings: Optimizer, rate: Any, parameters: list[Any]) -> Any:
+    # Biases and batch normalisation are not decayed: pulling a scale to zero regularises nothing.
+    matrices = {tensor.name for tensor in parameters if len(tensor.shape) > 1}
+    return paddle.optimizer.AdamW(
+        rate,
+        parameters=parameters,
+        weight_decay=settings.weight_decay,
+        apply_decay_param_fun=lambda name: name in matrices,
+    )
+
+
+def _sgd(settings: Optimizer, rate: Any, parameters: list[Any]) -> Any:
+    """With Nesterov momentum of 0.9, as image classifiers are trained."""
+    return paddle.optimizer.Momentum(
+        rate,
+        momentum=0.9,
+        use_nesterov=True,
+        parameters=parameters,
+        weight_decay=settings.weight_decay or None,
+    )
+
+
+_MAKERS: Final[Mapping[str, Callable[[Optimizer, Any, list[Any]], Any]]] = {
+    "Adam": _adam,
+    "AdamW": _adamw,
+    "SGD": _sgd,
+}
