@@ -52,9 +52,7 @@ class Cluster:
 
     def kubectl(self, *arguments: str, stdin: str | None = None, user: Path | None = None) -> str:
         """What kubectl prints, as administrator or with a user's kubeconfig; raises ClusterError."""
-        program = Path(sys.executable).with_name("kubectl")
-        command = [str(program if program.exists() else "kubectl"), f"--kubeconfig={user or self.kubeconfig}"]
-        return _run([*command, *arguments], stdin=stdin, environment=self._own_folders())
+        return kubectl(user or self.kubeconfig, *arguments, stdin=stdin, environment=self._own_folders())
 
     def helm(self, *arguments: str) -> str:
         """What helm prints, as administrator; raises ClusterError."""
@@ -97,6 +95,15 @@ class Cluster:
         # What kubectl remembers of an API server must not outlive it: the next one has the same address.
         names = ("KUBECACHEDIR", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME")
         return {name: str(self.instance.state / "clients" / name.lower()) for name in names}
+
+
+def kubectl(
+    kubeconfig: Path, *arguments: str, stdin: str | None = None, environment: dict[str, str] | None = None
+) -> str:
+    """What kubectl prints with a kubeconfig, of our own cluster or another; raises ClusterError."""
+    program = Path(sys.executable).with_name("kubectl")
+    command = [str(program if program.exists() else "kubectl"), f"--kubeconfig={kubeconfig}"]
+    return _run([*command, *arguments], stdin=stdin, environment=environment)
 
 
 def _run(command: Sequence[str], stdin: str | None = None, environment: dict[str, str] | None = None) -> str:

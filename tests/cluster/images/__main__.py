@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -49,10 +48,7 @@ def _parser() -> argparse.ArgumentParser:
     verbs.add_parser("build", parents=[common], help="build into the cache; prints digests")
     pushing = verbs.add_parser("push", parents=[common], help="build and push; prints references by digest")
     pushing.add_argument("--registry", required=True, help="host[:port][/path] to push to")
-    folder = os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker"
-    pushing.add_argument(
-        "--config", type=Path, default=Path(folder) / "config.json", help="docker config with the account"
-    )
+    pushing.add_argument("--config", type=Path, default=push.login(), help="docker config with the account")
     pushing.add_argument("--ca", type=Path, help="PEM certificates to trust beside the public ones")
     exporting = verbs.add_parser("export", parents=[common], help="build and write archives for `ctr import`")
     exporting.add_argument("--folder", type=Path, required=True, help="where the archives go")

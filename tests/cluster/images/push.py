@@ -3,10 +3,12 @@
 Speaks through the product's own registry client, so that every test run exercises it.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 from cluster import progress
 from cluster.images import build, store
@@ -95,3 +97,8 @@ def tag(digest: str) -> str:
 def step_name(name: str) -> str:
     """The name of the step that pushes an image."""
     return f"push: {name}"
+
+
+def login() -> Path:
+    """The docker config of whoever runs this."""
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker") / "config.json"

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 
-from cluster.neighbours.accounts import Accounts
+from cluster.neighbours.accounts import Account, Accounts
 from cluster.neighbours.site import NAMESPACE, Site
 
 # The names that a CompressionRuntime assumes, so that a first manifest names none.
@@ -13,9 +13,8 @@ _DOCKER_CONFIG = ".dockerconfigjson"
 Object = dict[str, object]
 
 
-def own(site: Site, accounts: Accounts, registry: str) -> dict[str, list[Object]]:
+def own(site: Site, accounts: Accounts, pull_config: str, ca_bundle: str) -> dict[str, list[Object]]:
     """The Secrets of each neighbour by its name."""
-    pull = accounts.docker_config(accounts.pull, registry)
     return {
         "registry": [
             _secret(NAMESPACE, "registry-accounts", {"htpasswd": accounts.htpasswd}),
@@ -26,28 +25,21 @@ def own(site: Site, accounts: Accounts, registry: str) -> dict[str, list[Object]
             _tls(site, "seaweedfs"),
         ],
         "trivy": [
-            _secret(NAMESPACE, "authority", {"ca.crt": site.ca_bundle}),
-            _secret(NAMESPACE, PULL, {_DOCKER_CONFIG: pull}, "kubernetes.io/dockerconfigjson"),
+            _secret(NAMESPACE, "authority", {"ca.crt": ca_bundle}),
+            _secret(NAMESPACE, PULL, {_DOCKER_CONFIG: pull_config}, "kubernetes.io/dockerconfigjson"),
         ],
     }
 
 
-def tenant(namespace: str, accounts: Accounts, registry: str) -> list[Object]:
-    """A tenant's namespace and its Secrets."""
-    account = accounts.tenants[namespace]
+def tenant(namespace: str, account: Account, configs: Mapping[str, str]) -> list[Object]:
+    """A tenant's namespace and its Secrets; `configs` are docker configs by the Secret's name."""
     keys = {"accessKeyId": account.name, "secretAccessKey": account.password}
-    logins = {PUSH: accounts.push, PULL: accounts.pull}
     return [
         namespace_object(namespace),
         _secret(namespace, STORAGE, keys),
         *(
-            _secret(
-                namespace,
-                name,
-                {_DOCKER_CONFIG: accounts.docker_config(login, registry)},
-                "kubernetes.io/dockerconfigjson",
-            )
-            for name, login in logins.items()
+            _secret(namespace, name, {_DOCKER_CONFIG: config}, "kubernetes.io/dockerconfigjson")
+            for name, config in configs.items()
         ),
     ]
 

@@ -10,8 +10,7 @@ from pathlib import Path
 from string import Template
 from typing import Protocol
 
-from cluster import paths, pki
-from cluster.client import Cluster
+from cluster import client, paths, pki
 from cluster.images import recipes
 
 NAMESPACE = "neighbours"
@@ -37,15 +36,30 @@ class Site:
     folder: Path
     authority: Path
     address: str = ""
+    cluster: client.Cluster | None = None
 
     @classmethod
-    def of_cluster(cls, cluster: Cluster) -> "Site":
+    def of_cluster(cls, cluster: client.Cluster) -> "Site":
         """Our own one-node cluster."""
-        return cls(cluster.kubectl, cluster.instance.state / NAMESPACE, cluster.instance.pki, cluster.address)
+        instance = cluster.instance
+        return cls(cluster.kubectl, instance.state / NAMESPACE, instance.pki, cluster.address, cluster)
+
+    @classmethod
+    def of_kubeconfig(cls, kubeconfig: Path) -> "Site":
+        """A cluster that somebody else runs, as the account of a kubeconfig may use it."""
+
+        def kubectl(*arguments: str, stdin: str | None = None) -> str:
+            return client.kubectl(kubeconfig, *arguments, stdin=stdin)
+
+        # One cluster has one set of accounts, whoever asks from wherever.
+        uid = kubectl("get", "namespace", "kube-system", "--output=jsonpath={.metadata.uid}")
+        folder = paths.cache() / "clusters" / uid
+        return cls(kubectl, folder, folder / "pki")
 
     @property
     def ca_bundle(self) -> str:
-        """The certificate that all servers here are signed with, PEM; it is there once one of them is."""
+        """The certificate that all servers here are signed with, PEM."""
+        self.certificate("seaweedfs")  # the first one makes the authority
         return (self.authority / "ca.crt").read_text()
 
     def host(self, service: str) -> str:
@@ -80,8 +94,3 @@ class Site:
 def render(name: str, values: Mapping[str, str]) -> str:
     """A manifest of this folder with its values filled in; raises KeyError for one that is missing."""
     return Template((_MANIFESTS / f"{name}.yaml").read_text()).substitute(values)
-
-
-def state_folder(name: str) -> Path:
-    """A folder for the accounts of a cluster that is not ours."""
-    return paths.states() / name / NAMESPACE
