@@ -1,29 +1,17 @@
 """Optimisers by name, with the one learning-rate schedule that all training uses.
 
-Owns the mapping to Paddle. The rate rises over the first twentieth of the steps and falls along a cosine to
-nothing at the end (Loshchilov and Hutter 2017), so that short trainings end as settled as long ones.
+Owns the mapping to Paddle.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import paddle
 
 from compression_contract.methods import Optimizer
-
-WARMUP_SHARE: Final = 0.05
-
-
-def rate_factor(step: int, steps: int) -> float:
-    """The share of the full learning rate at a step of a training, more than 0 and at most 1."""
-    warmup = max(1, round(steps * WARMUP_SHARE))
-    if step < warmup:
-        return (step + 1) / warmup
-    falling = (step - warmup) / (steps - warmup)
-    return 0.5 * (1 + math.cos(math.pi * falling))
+from compression_jobs.training.rates import rate_factor
 
 
 def schedule(learning_rate: float, steps: int) -> Any:
