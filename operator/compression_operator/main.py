@@ -12,6 +12,7 @@ import structlog
 from pydantic import ValidationError
 
 from compression_operator.cluster.credentials import NoCredentialsError
+from compression_operator.cluster.errors import ApiError
 from compression_operator.cluster.resources import OWN_KINDS
 from compression_operator.cluster.sync import NotInstalledError
 from compression_operator.controllers import controllers
@@ -21,6 +22,8 @@ from compression_operator.telemetry import logs
 
 EXIT_CONFIG: Final = 78
 """The set-up is wrong, and trying again will not help (EX_CONFIG of sysexits.h)."""
+EXIT_TEMPORARY: Final = 75
+"""Something is not there yet; whoever supervises the process starts it again (EX_TEMPFAIL)."""
 
 
 def main() -> int:
@@ -39,4 +42,7 @@ def main() -> int:
     except (StartError, NotInstalledError, NoCredentialsError) as error:
         structlog.get_logger(__name__).critical("cannot start", error=str(error))
         return EXIT_CONFIG
+    except ApiError as error:
+        structlog.get_logger(__name__).critical("cannot start yet", error=str(error))
+        return EXIT_TEMPORARY
     return 0

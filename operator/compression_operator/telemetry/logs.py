@@ -15,6 +15,8 @@ import structlog
 _QUIET = {
     # kopf says "Handler … succeeded" for each event at INFO: a line an event, and half its CPU.
     "kopf.objects": logging.WARNING,
+    "kopf.activities": logging.WARNING,
+    "kopf._core.engines.activities": logging.WARNING,
     "aiohttp.access": logging.WARNING,
 }
 

@@ -163,3 +163,5 @@ async def test_a_job_ends_as_the_live_image_whether_or_not_the_operator_is_kille
     previews = [d for d in place.list("deployments") if LABEL_ROLE in d["metadata"]["labels"]]
     assert previews == []
     assert not [line for line in operator.log if line["level"] in ("error", "critical")]
+    assert not operator.said("refused"), "the chart gives every right that the operator needs"
+    assert not operator.said("an Event was not written")
