@@ -120,7 +120,7 @@ class Arrival:
 
     def _prepare(self, report: progress.Report) -> str:
         report("making their namespace")
-        self._apply(secrets.as_list([secrets.namespace_object(NAMESPACE)]))
+        self._apply(secrets.as_list(self._secrets[NAMESPACE]))
         return f"in namespace {NAMESPACE}"
 
     def _image(self, name: str) -> Callable[[], build.Built]:

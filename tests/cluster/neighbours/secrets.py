@@ -14,8 +14,12 @@ Object = dict[str, object]
 
 
 def own(site: Site, accounts: Accounts, pull_config: str, ca_bundle: str) -> dict[str, list[Object]]:
-    """The Secrets of each neighbour by its name."""
+    """What each neighbour reads, by its name; under the namespace's name, what all of them do."""
     return {
+        NAMESPACE: [
+            namespace_object(NAMESPACE),
+            _secret(NAMESPACE, PULL, {_DOCKER_CONFIG: pull_config}, "kubernetes.io/dockerconfigjson"),
+        ],
         "registry": [
             _secret(NAMESPACE, "registry-accounts", {"htpasswd": accounts.htpasswd}),
             _tls(site, "registry"),
@@ -24,10 +28,7 @@ def own(site: Site, accounts: Accounts, pull_config: str, ca_bundle: str) -> dic
             _secret(NAMESPACE, "seaweedfs-accounts", {"s3.json": accounts.storage_config()}),
             _tls(site, "seaweedfs"),
         ],
-        "trivy": [
-            _secret(NAMESPACE, "authority", {"ca.crt": ca_bundle}),
-            _secret(NAMESPACE, PULL, {_DOCKER_CONFIG: pull_config}, "kubernetes.io/dockerconfigjson"),
-        ],
+        "trivy": [_secret(NAMESPACE, "authority", {"ca.crt": ca_bundle})],
     }
 
 
