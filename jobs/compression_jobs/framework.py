@@ -24,7 +24,10 @@ def _load() -> Any:
     importlib.import_module("zlib")
     # It warns of its own use of NumPy and of batch normalisation tracking its statistics, on each start.
     warnings.filterwarnings("ignore", module=r"(paddle|paddleslim|astor)(\.|$)")
+    level = logging.getLogger().level
     paddle = importlib.import_module("paddle")
+    # It raises the root logger's level, and our lines would be lost.
+    logging.getLogger().setLevel(level)
     # Its handlers abort the process on SIGTERM; ours ends the stage in order.
     paddle.disable_signal_handler()
     return paddle
