@@ -157,7 +157,11 @@ def deployment_view(raw: Raw, container: str, pods: Iterable[Raw] = ()) -> Deplo
         available=int(status.get("availableReplicas") or 0),
         ready=int(status.get("readyReplicas") or 0),
         total=int(status.get("replicas") or 0),
-        progress_deadline_exceeded=progressing.get("reason") == "ProgressDeadlineExceeded",
+        progress_deadline_exceeded=(
+            (moment(progressing.get("lastUpdateTime")) or EPOCH)
+            if progressing.get("reason") == "ProgressDeadlineExceeded"
+            else None
+        ),
         labels=dict(meta.get("labels") or {}),
         annotations=dict(meta.get("annotations") or {}),
         selector=dict((spec.get("selector") or {}).get("matchLabels") or {}),

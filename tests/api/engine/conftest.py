@@ -106,7 +106,10 @@ class Operator:
 
     @property
     def log(self) -> list[dict]:
-        return [json.loads(line) for line in self._log.read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.output().splitlines() if line.startswith("{")]
+
+    def output(self) -> str:
+        return self._log.read_text()
 
     def said(self, event: str) -> list[dict]:
         return [line for line in self.log if line["event"] == event]
@@ -114,7 +117,7 @@ class Operator:
     def wait_for(self, event: str) -> None:
         def seen() -> bool:
             if self.process.poll() is not None:
-                pytest.fail(f"the operator has ended:\n{self._log.read_text()[-4000:]}")
+                pytest.fail(f"the operator has ended:\n{self.output()[-4000:]}")
             return bool(self.said(event))
 
         eventually(seen)

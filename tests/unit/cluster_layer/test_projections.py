@@ -160,11 +160,18 @@ def test_a_deployment() -> None:
         "updatedReplicas": 3,
         "availableReplicas": 2,
         "readyReplicas": 2,
-        "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}],
+        "conditions": [
+            {
+                "type": "Progressing",
+                "status": "False",
+                "reason": "ProgressDeadlineExceeded",
+                "lastUpdateTime": "2026-11-22T10:00:00Z",
+            }
+        ],
     }
     view = deployment_view(deployment(spec={"replicas": 0}, status=status), "server", [pod("b"), pod("a")])
     assert (view.replicas, view.total, view.updated, view.available, view.ready) == (0, 4, 3, 2, 2)
-    assert view.progress_deadline_exceeded
+    assert view.progress_deadline_exceeded == datetime(2026, 11, 22, 10, tzinfo=UTC)
     assert view.selector == {"app": "web"}
     assert view.image("server") == "i@sha256:1"
     assert [each.name for each in view.pods] == ["a", "b"]
