@@ -102,7 +102,8 @@ class DeploymentView:
     available: int
     ready: int
     total: int
-    progress_deadline_exceeded: bool
+    progress_deadline_exceeded: datetime | None
+    """When its controller gave a rollout up, perhaps one before the present; None if it goes on."""
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     selector: Mapping[str, str]

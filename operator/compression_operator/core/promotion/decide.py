@@ -33,6 +33,9 @@ def decide(target: ObservedTarget, now: datetime) -> Decision:
     """What is missing for this target, now."""
     status = survey.survey(target, now)
     active = target.active
+    if active is not None and active.terminal and active.preview and not active.preview.deleting:
+        # The lock is given back last: without it nobody would look for a preview that a crash left behind.
+        return _decision(target, status, (), wake_at=now)
     if status.active is not None and (active is None or active.terminal):
         status = (
             outcome.record(target, status, active, now)

@@ -101,7 +101,9 @@ def _question_preview(situation: Situation, preview: DeploymentView) -> Step:
         )
     status = journal.complete(situation.status, journal.CREATE_PREVIEW, situation.now)
     live = tuple(pod for pod in situation.live.pods if pod.ready and not pod.deleting)
-    outcome = probes.ask(situation, status, probes.PREVIEW, probes.Question(pods, live, timedelta(0)))
+    present = frozenset(pod.name for pod in preview.pods if not pod.deleting)
+    question = probes.Question(pods, live, timedelta(0), present)
+    outcome = probes.ask(situation, status, probes.PREVIEW, question)
     if outcome.answer.verdict == "Running":
         return outcome.step
     if outcome.answer.verdict != "Passed":

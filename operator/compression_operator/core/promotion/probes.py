@@ -36,6 +36,8 @@ class Question:
     subjects: tuple[PodView, ...]
     live: tuple[PodView, ...]
     duration: timedelta
+    present: frozenset[str]
+    """Names of the release's pods; what was found of one that is gone since, drained perhaps, is void."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +60,7 @@ class Outcome:
 def ask(situation: Situation, status: PromotionStatus, phase: Phase, question: Question) -> Outcome:
     """Read the newest probe of a phase, or start one; one that errs is repeated up to the target's limit."""
     asked = of_phase(situation.promotion.probes, phase)
-    answer = read(asked[-1]) if asked else Answer("Error", "NotAsked")
+    answer = read(asked[-1], question.present) if asked else Answer("Error", "NotAsked")
     attempt = int(asked[-1].labels.get(LABEL_ATTEMPT, "0")) + 1 if asked else 0
     if answer.verdict != "Error":
         if answer.verdict != "Running":
@@ -124,17 +126,20 @@ def milliseconds(latency: str | None) -> float | None:
     return float(found[1]) if found else None
 
 
-def read(job: ChildJob) -> Answer:
-    """What a probe Job says so far."""
+def read(job: ChildJob, present: frozenset[str]) -> Answer:
+    """What a probe Job says so far of the pods that are present."""
     reading = read_result(job)
     if reading is None:
         return Answer("Running")
     if reading.result is None or not isinstance(reading.result.facts, ProbeFacts):
         return Answer("Error", reading.reason, reading.message)
     facts = reading.result.facts
-    bad = next((subject for subject in facts.subjects if subject.reason), None)
-    if bad is not None:
-        return Answer("Failed", bad.reason, f"{bad.name}: {bad.message or bad.reason}")
+    bad = [subject for subject in facts.subjects if subject.reason]
+    for subject in bad:
+        if subject.name in present:
+            return Answer("Failed", subject.reason, f"{subject.name}: {subject.message or subject.reason}")
+    if bad:
+        return Answer("Error", "PodGone", f"{bad[0].name} went away while it was questioned")
     if facts.passes == 0:
         return Answer("Error", "NothingProbed", "the probe ended without a single pass")
     return Answer("Passed", "", _summary(facts))

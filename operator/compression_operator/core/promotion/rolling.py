@@ -33,7 +33,9 @@ def shift(situation: Situation) -> Step:
         gone = remove_preview(situation.promotion.preview, situation.target.identity.namespace)
         return Step(settling, actions=gone, wake_at=situation.now)
     started = journal.since(status, journal.APPLY_IMAGE) or situation.now
-    if live.progress_deadline_exceeded or situation.now - started > situation.deadline:
+    given_up = live.progress_deadline_exceeded
+    # The condition stays from before: a Deployment of the bare base never gets ready and carries it for long.
+    if (given_up and given_up >= started) or situation.now - started > situation.deadline:
         sentence = f"the rollout was not done within {format_duration(situation.deadline)}"
         return turn_back(situation, "ProgressDeadline", sentence)
     return Step(status, wake_at=situation.soon())
@@ -54,7 +56,8 @@ def settle(situation: Situation) -> Step:
     if situation.target.spec.verification.parity == "Off":
         return _settle_unprobed(situation)
     duration = situation.target.spec.strategy.settle
-    outcome = probes.ask(situation, status, probes.SETTLE, probes.Question(pods, (), duration))
+    present = frozenset(pod.name for pod in _new_pods(situation))
+    outcome = probes.ask(situation, status, probes.SETTLE, probes.Question(pods, (), duration, present))
     if outcome.answer.verdict == "Running":
         return Step(outcome.step.status, outcome.step.actions, wake_at=situation.soon())
     if outcome.answer.verdict == "Passed":

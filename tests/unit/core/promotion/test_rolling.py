@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from compression_contract.base import digest_of
-from unit.core.promotion.world import OLD, REPOSITORY, World, live, template, until_settling, until_shifting
+from unit.core.promotion.world import (
+    OLD,
+    REPOSITORY,
+    START,
+    World,
+    live,
+    template,
+    until_settling,
+    until_shifting,
+)
 
 NEW = f"{REPOSITORY}@{digest_of(b'new')}"
 
@@ -107,8 +117,16 @@ def test_a_bad_rollout_goes_back_to_the_last_good_image(pod, seconds, reason):
 
 
 def test_the_deployments_own_progress_deadline_turns_it_back():
-    world = until_shifting(World().settle()).see(progress_deadline_exceeded=True).settle()
+    world = until_shifting(World().settle()).wait(60)
+    world.see(progress_deadline_exceeded=world.now).settle()
     assert (world.state(), world.image) == ("RollingBack", OLD)
+
+
+def test_a_progress_deadline_that_passed_before_the_rollout_is_no_sign():
+    """A Deployment of the bare base is never ready, and its controller has given it up long ago."""
+    world = World().see(progress_deadline_exceeded=START - timedelta(minutes=5)).settle()
+    assert until_shifting(world).state() == "Shifting"
+    assert world.rollout_ends().settle().state() == "Settling"
 
 
 @pytest.mark.parametrize(
@@ -132,6 +150,21 @@ def test_a_settle_probe_that_keeps_breaking_turns_back_as_nobody_vouches_for_the
     for _ in range(4):
         world.probe_ends(message="").settle()
     assert world.state() == "RollingBack"
+
+
+@pytest.mark.parametrize("gone", ["deleted", "on its way out"])
+def test_a_pod_that_is_drained_while_it_settles_says_nothing_and_the_others_are_asked_again(gone):
+    world = until_settling(World().settle())
+    assert world.deployment is not None
+    first, second = world.deployment.pods
+    world.see(pods=(second,) if gone == "deleted" else (replace(first, deleting=True), second))
+    world.probe_ends("Unreachable", pods=(first.name,)).settle()
+    assert world.state() == "Settling"
+    probes = world.promotions["fmnist-new"].probes
+    assert len(probes) == 3
+    assert world.questioned[probes[-1].name] == (second.name,)
+    world.probe_ends().settle()
+    assert world.state() == "Succeeded"
 
 
 def test_without_automatic_rollback_it_stops_where_it_is():
@@ -249,3 +282,15 @@ def test_a_crash_after_any_write_ends_in_the_same_place(crashes):
     assert world.writes.count(f"image {NEW}") == 1
     assert world.writes.count("create preview") == 1
     assert world.writes.count("create probe") == 2
+    assert world.promotions["fmnist-new"].preview is None
+
+
+@given(st.lists(st.integers(0, 3), max_size=6))
+def test_a_crash_at_the_end_of_a_bad_preview_leaves_none_behind(crashes):
+    world = World().settle().ask().settle().preview_runs().settle().probe_ends("WrongAnswers")
+    for limit in crashes:
+        world.settle(interrupted_after=limit)
+    world.settle()
+    assert (world.state(), world.reason(), world.image) == ("Failed", "ParityFailed", OLD)
+    assert world.promotions["fmnist-new"].preview is None
+    assert world.status.active is None

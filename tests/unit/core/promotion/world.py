@@ -6,12 +6,13 @@ state), and lets a test say what pods do. `interrupted_after` drops the rest of 
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from compression_contract.base import digest_of
-from compression_contract.keys import LABEL_ROLE
+from compression_contract.keys import ANNOTATION_INPUT, LABEL_ROLE
 from compression_contract.results import ProbeFacts, StageResult, SubjectReport
 from compression_operator.api.modelversion import ModelVersionSpec
 from compression_operator.api.promotion import PromotionSpec, PromotionStatus
@@ -71,6 +72,8 @@ class World:
         default_factory=lambda: ProbeImage(REPOSITORY + "@" + digest_of(b"tools"))
     )
     promotions: dict[str, ObservedPromotion] = field(default_factory=dict)
+    questioned: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """The pods that each probe Job was told to question."""
     writes: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
 
@@ -169,14 +172,25 @@ class World:
             pods=pods,
         )
 
-    def probe_ends(self, reason: str = "", message: str | None = None, name: str = "fmnist-new") -> World:
-        """The newest probe ends with everything as expected, a reason against, or with a broken message."""
+    def probe_ends(
+        self,
+        reason: str = "",
+        message: str | None = None,
+        name: str = "fmnist-new",
+        pods: tuple[str, ...] | None = None,
+    ) -> World:
+        """The newest probe ends as expected, with a reason against `pods` (all), or with a broken message."""
         item = self.promotions[name]
         job = item.probes[-1]
         facts = ProbeFacts(
             passes=1,
             failures=int(bool(reason)),
-            subjects=(SubjectReport(name="pod", reason=reason, top1_agreement=1),),
+            subjects=tuple(
+                SubjectReport(
+                    name=pod, reason=reason if pods is None or pod in pods else "", top1_agreement=1
+                )
+                for pod in self.questioned[job.name]
+            ),
         )
         text = StageResult(input_hash=job.input_hash, facts=facts).model_dump_json(exclude_none=True)
         pod = PodView(
@@ -204,13 +218,16 @@ class World:
     def _observe(self) -> ObservedTarget:
         spec = ServingTargetSpec.model_validate(self.spec)
         identity = Identity("team-a", "fmnist", "target-uid", 1, "1", START)
+        promotions = tuple(self.promotions.values())
+        if self.status.active is None:
+            promotions = tuple(replace(item, preview=None) for item in promotions)
         return ObservedTarget(
             identity,
             spec,
             self.status,
             self.deployment,
             self.permitted,
-            tuple(self.promotions.values()),
+            promotions,
             self.probe,
         )
 
@@ -278,6 +295,9 @@ class World:
         if any(job.name == metadata["name"] for job in item.probes):
             return
         self.writes.append("create probe")
+        annotations = body["spec"]["template"]["metadata"]["annotations"]
+        question = json.loads(annotations[ANNOTATION_INPUT])["parameters"]
+        self.questioned[metadata["name"]] = tuple(subject["name"] for subject in question["subjects"])
         job = ChildJob(
             name=metadata["name"],
             uid=f"job-{len(item.probes)}",
@@ -346,7 +366,7 @@ def live(image: str, name: str = "fmnist", replicas: int = 2) -> DeploymentView:
         available=replicas,
         ready=replicas,
         total=replicas,
-        progress_deadline_exceeded=False,
+        progress_deadline_exceeded=None,
         labels={"compression.modelops.dev/promotable": "true"},
         annotations={},
         selector={"app": "fmnist"},
