@@ -16,7 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -86,15 +86,15 @@ class Book:
     """The report while it is written, by several workers."""
 
     def __init__(self, question: Question) -> None:
-        self._question = question
+        self.question = question
+        self.report = Report()
         self._lock = threading.Lock()
-        self._report = Report()
 
     def answered(self, values: Sequence[float], seconds: float) -> None:
         """Enter an answer."""
-        who, now = self._question.who_says(values), time.time()
+        who, now = self.question.who_says(values), time.time()
         with self._lock:
-            report = self._report
+            report = self.report
             report.begun = report.begun or now
             report.requests += 1
             report.answers[who] += 1
@@ -105,7 +105,7 @@ class Book:
     def failed(self, connection: str, what: str) -> None:
         """Enter a failure; before the first answer there is no service that could fail."""
         with self._lock:
-            report = self._report
+            report = self.report
             if report.begun is None:
                 return
             report.requests += 1
@@ -116,7 +116,7 @@ class Book:
     def write(self, path: Path) -> None:
         """Put the report down where others read it; they never see half of one."""
         with self._lock:
-            text = json.dumps(asdict(self._report))
+            text = json.dumps(vars(self.report))
         beside = path.with_suffix(".new")
         beside.write_text(text)
         beside.replace(path)
@@ -125,10 +125,10 @@ class Book:
 class Worker:
     """Asks at a steady rate until it is told to stop."""
 
-    def __init__(self, question: Question, book: Book, *, keeps: bool) -> None:
-        address = urlsplit(question.url)
+    def __init__(self, book: Book, *, keeps: bool) -> None:
+        address = urlsplit(book.question.url)
         self._host, self._port, self._path = address.hostname or "", address.port, address.path
-        self._body = json.dumps(question.body).encode()
+        self._body = json.dumps(book.question.body).encode()
         self._book, self._keeps = book, keeps
         self._connection: http.client.HTTPConnection | None = None
 
@@ -137,9 +137,10 @@ class Worker:
         due = time.monotonic()
         while not stop.wait(max(0.0, due - time.monotonic())):
             due = max(due + 1 / rate, time.monotonic())
-            self._ask()
+            self.ask()
 
-    def _ask(self) -> None:
+    def ask(self) -> None:
+        """Ask once, and enter what came of it."""
         began = time.monotonic()
         try:
             connection = self._open()
@@ -155,22 +156,23 @@ class Worker:
             return
         self._book.answered(values, time.monotonic() - began)
         if not self._keeps:
-            self._close()
+            self.close()
 
     def _open(self) -> http.client.HTTPConnection:
         """A connection to ask on; one that the server has closed while it was idle is not used again."""
         kept = self._connection
         if kept is not None and kept.sock is not None and select.select([kept.sock], [], [], 0)[0]:
-            self._close()
+            self.close()
         if self._connection is None:
             self._connection = http.client.HTTPConnection(self._host, self._port, timeout=TIMEOUT_SECONDS)
         return self._connection
 
     def _fail(self, what: str) -> None:
         self._book.failed("kept" if self._keeps else "new", what)
-        self._close()
+        self.close()
 
-    def _close(self) -> None:
+    def close(self) -> None:
+        """Close the connection, if there is one."""
         if self._connection is not None:
             self._connection.close()
         self._connection = None
@@ -184,10 +186,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--rate", type=float, default=30.0, help="requests a second, of all workers together")
     chosen = parser.parse_args(arguments)
     said: Mapping[str, Any] = json.loads(chosen.question.read_text())
-    question, stop = Question(**said), threading.Event()
+    book, stop = Book(Question(**said)), threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    book = Book(question)
-    workers = [Worker(question, book, keeps=keeps) for keeps in (True, False)]
+    workers = [Worker(book, keeps=keeps) for keeps in (True, False)]
     threads = [
         threading.Thread(target=worker.run, args=(chosen.rate / len(workers), stop)) for worker in workers
     ]
