@@ -35,7 +35,8 @@ pathlib.Path("/scratch/ca.pem").write_text(os.environ["CA"])
 places = {"SSL_CERT_FILE": "/scratch/ca.pem", "DOCKER_CONFIG": "/registry", "TMPDIR": "/scratch"}
 command = ["trivy", "image", "--server", os.environ["SCANNER"], "--cache-dir", "/scratch/trivy"]
 command += ["--scanners", "vuln", "--format", "json", "--quiet", os.environ["IMAGE"]]
-report = json.loads(subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True).stdout)
+done = subprocess.run(command, env={**os.environ, **places}, check=True, capture_output=True)
+report = json.loads(done.stdout)
 found = [v for result in report["Results"] for v in result.get("Vulnerabilities", ())]
 print(json.dumps({v["VulnerabilityID"]: v["Severity"] for v in found}))
 """
