@@ -56,8 +56,7 @@ def test_applying_it_again_changes_nothing(platform, finished):
         return versions, pods, job["metadata"]["resourceVersion"]
 
     before = picture()
-    said = platform.kube.apply(example.manifest("fashion-mnist.yaml"))
+    platform.kube.apply(example.manifest("fashion-mnist.yaml"))
     example.apply_serving(platform)
     example.apply_jobs(platform, print)
-    assert "unchanged" in said
     assert picture() == before
