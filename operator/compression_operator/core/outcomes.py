@@ -56,6 +56,8 @@ class Failed:
     message: str
     exit_code: int | None = None
     finished: datetime | None = None
+    typed: bool = False
+    """The reason is a word of the stage's own or of the core, not one of the kubelet's."""
 
 
 Outcome = Going | Succeeded | Failed
@@ -142,7 +144,8 @@ def _ended(pod: PodView, end: Terminated, expected: Expected) -> Outcome:
         kind, reason = ExitClass.DISRUPTION, "Disrupted"
     else:
         kind = classify(end.exit_code)
-    return Failed(kind, reason, message, end.exit_code, end.finished)
+    typed = failure is not None or kind is ExitClass.OUT_OF_MEMORY
+    return Failed(kind, reason, message, end.exit_code, end.finished, typed)
 
 
 def _result_of(end: Terminated, expected: Expected) -> Outcome:

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from compression_contract.keys import GROUP
-from compression_operator.api.compressionjob.gates import Gate
+from compression_operator.api.compressionjob.gates import MAX_GATES, Gate
 from compression_operator.api.compressionjob.pipeline import Step
 from compression_operator.api.compressionjob.run import PodTemplate
 from compression_operator.api.compressionjob.spec import CompressionJobSpec
 from compression_operator.api.compressionruntime import CompressionRuntimeSpec
 from compression_operator.api.scalars import parse_quantity
 from compression_operator.core.compression.effective import Effective
+from compression_operator.core.compression.gates.judge import blocks_on_findings
 from compression_operator.core.compression.observed import Runtime
 from compression_operator.core.compression.words import Why
 
@@ -70,6 +71,11 @@ def _invalid(applicant: Applicant) -> Iterator[str]:
         yield "evaluation.baseline.source Live is not offered by this version: use FP32Student or Fixed"
     if baseline.source == "Teacher" and not applicant.plan.teachers_used:
         yield "evaluation.baseline.source is Teacher, but no step distils from one: use FP32Student or Fixed"
+    if len(spec.gates) == MAX_GATES and not any(blocks_on_findings(gate) for gate in spec.gates):
+        yield (
+            f"{MAX_GATES} gates leave no room for the one on vulnerabilities, which always holds: "
+            "write it in place of one of them"
+        )
     yield from _broken_names(applicant.plan)
     yield from _reserved(spec)
 
@@ -77,6 +83,8 @@ def _invalid(applicant: Applicant) -> Iterator[str]:
 def _broken_step(step: Step, plan: Effective) -> Iterator[str]:
     if step.type == "Prune":
         yield f"step {step.name}: type Prune is not offered by this version: leave the step out"
+    if step.distill is not None and step.distill.features:
+        yield f"step {step.name}: distill.features is not offered by this version: leave it out"
     if step.from_:
         source = plan.step(step.from_)
         if source.type != "Distill":

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from math import ceil
 from typing import Any, Final, Literal
 
 from compression_contract.artifacts import run_prefix
@@ -151,7 +150,6 @@ def _pod(attempt: Attempt, plan: Effective, runtime: CompressionRuntimeSpec) -> 
     storage, packaging = plan.storage.secret_ref, plan.packaging.push_secret_ref
     registry = packaging.name if packaging is not None else ""
     pull = [item["name"] for item in template.get("imagePullSecrets", [])]
-    threads = _threads(attempt.parameters, resources)
     environment = {item["name"]: item.get("value", "") for item in template.get("env", [])}
     fields = ("nodeSelector", "tolerations", "affinity", "priorityClassName", "runtimeClassName")
     return PodSettings(
@@ -161,7 +159,7 @@ def _pod(attempt: Attempt, plan: Effective, runtime: CompressionRuntimeSpec) -> 
         storage_secret=storage.name if storage is not None else "",
         registry_secret=registry if part in _REGISTRY_PARTS else "",
         shared_memory=template.get("shmSize", ""),
-        environment={_THREADS: threads, **environment},
+        environment={_THREADS: _threads(attempt.parameters), **environment},
         placement={field: template[field] for field in fields if template.get(field)},
         labels=template.get("labels", {}),
         annotations=template.get("annotations", {}),
@@ -193,9 +191,10 @@ def _resources(template: Mapping[str, Any], defaults: DefaultResources, role: Ro
     return merged
 
 
-def _threads(given: StageParameters, resources: Mapping[str, Any]) -> str:
-    """Threads of the numeric libraries: as deployed, or one for each processor that may be used."""
-    if isinstance(given, EvaluateInput):
-        return str(given.target.threads)
-    cpu = resources["limits"].get("cpu") or resources["requests"].get("cpu") or "1"
-    return str(max(1, ceil(parse_quantity(cpu))))
+def _threads(given: StageParameters) -> str:
+    """Threads of the numeric libraries: as deployed, or one.
+
+    Sums over several threads are rounded differently from run to run; one thread makes a repeated training
+    the same to the bit. An author who prefers speed sets the variable in podTemplates.train.env.
+    """
+    return str(given.target.threads) if isinstance(given, EvaluateInput) else "1"

@@ -58,6 +58,7 @@ def _pass(passage: Passage) -> None:
     if passage.status.runtime_snapshot is None and not lifecycle.accept(passage):
         return
     passage.update(observed_generation=passage.observed.identity.generation)
+    lifecycle.runtime_is_back(passage)
     lifecycle.resume(passage)
     if lifecycle.over_deadline(passage):
         return

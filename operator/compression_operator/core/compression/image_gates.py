@@ -12,7 +12,7 @@ from compression_contract.results import ScanFacts
 from compression_operator.api.compressionjob.gates import Gate, VulnerabilityGate
 from compression_operator.api.compressionjob.status import GateStatus
 from compression_operator.api.compressionruntime import VulnerabilityFloor
-from compression_operator.core.compression.gates.judge import entry, judged_on_image
+from compression_operator.core.compression.gates.judge import blocks_on_findings, entry, judged_on_image
 from compression_operator.core.compression.gates.resources import Sizes, judge_size
 from compression_operator.core.compression.gates.verdicts import Ruling
 from compression_operator.core.compression.gates.vulnerability import (
@@ -28,11 +28,14 @@ IMPLICIT_GATE: Final = "vulnerabilities"
 UNKNOWABLE: Final = frozenset({"Inconclusive", "Error"})
 
 
-def judge_image(passage: Passage, facts: ScanFacts) -> None:
-    """Judge the gates on the image and say whether all gates passed; a job whose image fails ends here."""
+def judge_image(passage: Passage, facts: ScanFacts, floor: VulnerabilityFloor) -> None:
+    """Judge the gates on the image and say whether all gates passed; a job whose image fails ends here.
+
+    `floor` is the administrator's as it is now, not as it was at the start: a stricter one holds at once.
+    """
     entries = {item.name: item for item in passage.status.gates}
     blocking: list[GateStatus] = []
-    for gate, rules in _gates(passage):
+    for gate, rules in _gates(passage, floor):
         found = entry(gate, passage.plan.shipped_target, _ruling(passage, gate, rules, facts), None)
         entries[gate.name] = found
         if not gate.dry_run:
@@ -58,18 +61,17 @@ def _ruling(passage: Passage, gate: Gate, rules: ScanRules, facts: ScanFacts) ->
     return judge_vulnerability(rules, facts)
 
 
-def _gates(passage: Passage) -> list[tuple[Gate, ScanRules]]:
+def _gates(passage: Passage, floor: VulnerabilityFloor) -> list[tuple[Gate, ScanRules]]:
     """The gates to judge with the limits of each; the last one may be implicit."""
     spec = passage.plan.spec
-    floor = _floor(passage)
     own = _rules(passage, limits_of(spec.scan.thresholds, floor))
     found = [(gate, own) for gate in spec.gates if judged_on_image(gate)]
     mine = [gate for gate, _ in found if gate.type == "Vulnerability"]
-    if any(not gate.dry_run for gate in mine):
+    if any(blocks_on_findings(gate) for gate in mine):
         return found
-    name = IMPLICIT_GATE
-    while any(gate.name == name for gate in spec.gates):
-        name = f"{name}-floor"[-40:]
+    taken = {gate.name for gate in spec.gates}
+    free = (name for name in (IMPLICIT_GATE, *(f"{IMPLICIT_GATE}-{n}" for n in range(len(taken)))))
+    name = next(name for name in free if name not in taken)
     # An author who asks for a dry run loosens the job's own thresholds, never the administrator's.
     rules = _rules(passage, limits_of(floor)) if mine else own
     return [*found, (Gate(name=name, type="Vulnerability", vulnerability=VulnerabilityGate()), rules)]
@@ -78,11 +80,3 @@ def _gates(passage: Passage) -> list[tuple[Gate, ScanRules]]:
 def _rules(passage: Passage, limits: dict[str, int]) -> ScanRules:
     scan = passage.plan.spec.scan
     return ScanRules(limits, scan.max_database_age, scan.fail_on_end_of_life)
-
-
-def _floor(passage: Passage) -> VulnerabilityFloor:
-    """The administrator's floor as it is now: a stricter one holds at once, and without one all is strict."""
-    runtime = passage.observed.runtime
-    if runtime is None:
-        return VulnerabilityFloor(critical=0, high=0, medium=0, low=0, unknown=0)
-    return runtime.spec.floor.vulnerabilities

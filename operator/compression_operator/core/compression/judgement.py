@@ -27,21 +27,24 @@ from compression_operator.core.compression.gates.judge import (
     may_repeat,
 )
 from compression_operator.core.compression.gates.metric import Reference
-from compression_operator.core.compression.passage import Passage
+from compression_operator.core.compression.passage import MAX_TEXT, Passage
 from compression_operator.core.compression.plan import Task, candidate_of
 from compression_operator.core.compression.words import On, Why
+from compression_operator.core.conditions import clip
 from compression_operator.core.outcomes import Failed
 
 
 def measured(passage: Passage, task: Task, facts: EvaluateFacts, result: StageResult) -> Failed | None:
     """Receipt of one target's measurements: check the file first, then judge the gates of this target."""
     if facts.target != task.target:
-        return Failed(ExitClass.PERMANENT, "ResultMismatch", f"target {facts.target} was measured instead")
+        message = f"target {facts.target} was measured instead"
+        return Failed(ExitClass.PERMANENT, "ResultMismatch", message, typed=True)
     plan, step = passage.plan, task.step
     candidate = candidate_of(passage.status, step) or CandidateStatus(step=step)
     before = next((item for item in candidate.results if item.target == task.target), None)
     number = (before.round if before is not None else None) or 0
-    fresh = measurements.target_result(facts, result, number)
+    names = tuple(metric.name for metric in plan.metrics)
+    fresh = measurements.target_result(facts, result, number, names)
     others = tuple(item for item in candidate.results if item.target != task.target)
     passage.put_candidate(step, state="Evaluating", results=(*others, fresh))
     if task.target == plan.shipped_target:
@@ -160,7 +163,7 @@ def _hold(passage: Passage, step: str, gates: list[Gate]) -> None:
 
 def reject(passage: Passage, step: str, reason: str, message: str) -> None:
     """This candidate will not be shipped; the plan goes on."""
-    passage.put_candidate(step, state="Rejected", message=message[:512])
+    passage.put_candidate(step, state="Rejected", message=clip(message, MAX_TEXT))
     candidate = candidate_of(passage.status, step)
     passage.update(gates=candidate.gates if candidate is not None else ())
     passage.notice(f"{step}/rejected", reason, message, "Warning")

@@ -115,6 +115,13 @@ def resume(passage: Passage) -> None:
     passage.notice(f"resumed/{incarnation}", Why.RESUMED, "resumed")
 
 
+def runtime_is_back(passage: Passage) -> None:
+    """Take back what was said while the runtime was gone in the middle of a run."""
+    accepted, runtime = passage.conditions.get(On.ACCEPTED), passage.observed.runtime
+    if runtime is not None and accepted is not None and accepted.reason == Why.RUNTIME_NOT_FOUND:
+        passage.say(On.ACCEPTED, "True", Why.VALID, f"runs on CompressionRuntime {runtime.name}")
+
+
 def over_deadline(passage: Passage) -> bool:
     """Whether the job has run out of time; it has then ended."""
     seconds = passage.observed.spec.run_policy.active_deadline_seconds

@@ -27,21 +27,23 @@ def text(value: float) -> str:
     return f"{value:.6g}"
 
 
-def metric_values(measurement: Measurement) -> tuple[MetricValue, ...]:
-    """All metrics of a measurement; a proportion with its 95 % score interval."""
-    values = []
+def metric_values(measurement: Measurement, names: tuple[str, ...]) -> tuple[MetricValue, ...]:
+    """The metrics that were asked for, in that order; a proportion with its 95 % score interval."""
+    values: dict[str, MetricValue] = {}
     for proportion in measurement.proportions:
         if 0 < proportion.samples >= proportion.successes:
             interval = wilson(proportion.successes, proportion.samples, SHOWN_CONFIDENCE)
             ends = {"low": f"{interval.low:.4f}", "high": f"{interval.high:.4f}"}
             value = text(interval.point)
-            values.append(MetricValue(name=proportion.name, value=value, samples=proportion.samples, **ends))
+            samples = proportion.samples
+            values[proportion.name] = MetricValue(name=proportion.name, value=value, samples=samples, **ends)
     for item in measurement.estimates:
         low = None if item.low is None else text(item.low)
         high = None if item.high is None else text(item.high)
         value = text(item.value)
-        values.append(MetricValue(name=item.name, value=value, low=low, high=high, samples=item.samples))
-    return tuple(values)
+        samples = item.samples
+        values[item.name] = MetricValue(name=item.name, value=value, low=low, high=high, samples=samples)
+    return tuple(values[name] for name in names if name in values)
 
 
 def latency_result(latency: Latency | None) -> LatencyResult | None:
@@ -57,12 +59,12 @@ def latency_result(latency: Latency | None) -> LatencyResult | None:
     )
 
 
-def baseline_result(measurement: Measurement | None) -> BaselineResult | None:
+def baseline_result(measurement: Measurement | None, names: tuple[str, ...]) -> BaselineResult | None:
     """The baseline's side of a measurement."""
     if measurement is None:
         return None
     return BaselineResult(
-        metrics=metric_values(measurement),
+        metrics=metric_values(measurement, names),
         latency=latency_result(measurement.latency),
         bytes=measurement.bytes,
     )
@@ -77,15 +79,18 @@ def artifact_of(result: StageResult) -> Artifact | None:
     )
 
 
-def target_result(facts: EvaluateFacts, result: StageResult, measurement_round: int) -> TargetResult:
-    """One target's entry of a candidate."""
+def target_result(
+    facts: EvaluateFacts, result: StageResult, measurement_round: int, names: tuple[str, ...]
+) -> TargetResult:
+    """One target's entry of a candidate; of its metrics those that were asked for."""
+    paired = {item.name: item for item in facts.paired if item.name in names}
     return TargetResult(
         target=facts.target,
         samples=facts.samples,
-        metrics=metric_values(facts.candidate),
+        metrics=metric_values(facts.candidate, names),
         latency=latency_result(facts.candidate.latency),
         bytes=facts.candidate.bytes,
-        baseline=baseline_result(facts.baseline),
+        baseline=baseline_result(facts.baseline, names),
         paired=tuple(
             Paired(
                 name=item.name,
@@ -94,7 +99,7 @@ def target_result(facts: EvaluateFacts, result: StageResult, measurement_round: 
                 only_candidate=item.only_candidate,
                 only_baseline=item.only_baseline,
             )
-            for item in facts.paired
+            for item in paired.values()
         ),
         agreement=None if facts.agreement is None else text(facts.agreement.value),
         node=Node(

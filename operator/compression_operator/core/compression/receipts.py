@@ -6,6 +6,8 @@ from outside: a digest that is not the one gated, scanned or pushed before is a 
 
 from __future__ import annotations
 
+from pydantic import ValidationError
+
 from compression_contract.exitcodes import ExitClass
 from compression_contract.results import (
     EvaluateFacts,
@@ -18,7 +20,6 @@ from compression_contract.results import (
 from compression_operator.api.compressionjob.status import (
     Artifact,
     ImageStatus,
-    NamedDigest,
     Resolved,
     ScanStatus,
     TeacherStatus,
@@ -35,6 +36,17 @@ from compression_operator.core.outcomes import Failed
 
 def record(passage: Passage, task: Task, result: StageResult) -> Failed | None:
     """Write down what a result says; a failure if it cannot be what was asked for."""
+    before = passage.status
+    try:
+        return _record(passage, task, result)
+    except ValidationError as error:
+        # Well formed for the contract and yet beyond what a status may hold: still data, not a defect.
+        passage.status = before
+        first = error.errors(include_input=False, include_url=False)[0]
+        return mismatch(f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}")
+
+
+def _record(passage: Passage, task: Task, result: StageResult) -> Failed | None:
     match result.facts:
         case ResolveFacts() as facts:
             return _resolved(passage, facts)
@@ -52,38 +64,45 @@ def record(passage: Passage, task: Task, result: StageResult) -> Failed | None:
 
 def mismatch(message: str) -> Failed:
     """The result is well formed and yet about something else: trying again would not help."""
-    return Failed(ExitClass.PERMANENT, "ResultMismatch", message)
+    return Failed(ExitClass.PERMANENT, "ResultMismatch", message, typed=True)
 
 
 def _resolved(passage: Passage, facts: ResolveFacts) -> Failed | None:
-    spec, plan = passage.observed.spec, passage.plan
-    found = {"dataset": facts.dataset_digest, **facts.teacher_digests}
-    wanted = {"dataset": spec.dataset.digest, **{t.name: t.digest for t in spec.teachers}}
-    asked = ("dataset", *plan.teachers_used)
-    for name in asked:
-        if name not in found:
-            return mismatch(f"{name} was not resolved")
-        if wanted[name] is not None and wanted[name] != found[name]:
-            return mismatch(f"{name} has digest {found[name]}, the job asks for {wanted[name]}")
-    if spec.student.uri is not None and facts.student_digest != spec.student.digest:
-        return mismatch(f"student has digest {facts.student_digest}, the job asks for {spec.student.digest}")
+    plan = passage.plan
+    wrong = _other_content(passage, facts)
+    if wrong:
+        return mismatch(wrong)
     problem = _other_shape(passage, facts)
     if problem:
-        return Failed(ExitClass.PERMANENT, "ShapeMismatch", problem)
-    resolved = (passage.status.resolved or Resolved()).model_copy(
-        update={
-            "dataset_digest": facts.dataset_digest,
-            "student_digest": facts.student_digest,
-            "teacher_digests": tuple(
-                NamedDigest(name=name, digest=facts.teacher_digests[name]) for name in plan.teachers_used
-            ),
-            "input_shape": facts.input_shape,
-            "num_classes": facts.num_classes,
-            "samples": dict(facts.samples),
-        }
-    )
-    passage.update(resolved=resolved)
+        return Failed(ExitClass.PERMANENT, "ShapeMismatch", problem, typed=True)
+    teachers = [{"name": name, "digest": facts.teacher_digests[name]} for name in plan.teachers_used]
+    found = {
+        "datasetDigest": facts.dataset_digest,
+        "studentDigest": facts.student_digest,
+        "teacherDigests": teachers,
+        "inputShape": facts.input_shape,
+        "numClasses": facts.num_classes,
+        "samples": facts.samples,
+    }
+    passage.update(resolved=Resolved.model_validate({**plan.resolved.to_dict(), **found}))
     return None
+
+
+def _other_content(passage: Passage, facts: ResolveFacts) -> str:
+    """What was not resolved, or to another digest than the author's; empty if all is well."""
+    spec, names = passage.observed.spec, passage.plan.teachers_used
+    asked: list[tuple[str, str | None, str | None]] = [
+        ("dataset", spec.dataset.digest, facts.dataset_digest),
+        *((t.name, t.digest, facts.teacher_digests.get(t.name)) for t in spec.teachers if t.name in names),
+    ]
+    if spec.student.uri is not None:
+        asked.append(("student", spec.student.digest, facts.student_digest))
+    for name, wanted, found in asked:
+        if found is None:
+            return f"{name} was not resolved"
+        if wanted is not None and wanted != found:
+            return f"{name} has digest {found}, the job asks for {wanted}"
+    return ""
 
 
 def _other_shape(passage: Passage, facts: ResolveFacts) -> str:
@@ -127,7 +146,7 @@ def _preflight(passage: Passage, facts: PreflightFacts) -> Failed | None:
                 "train it longer, or name another"
             )
             passage.say(On.EVALUATED, "False", Why.TEACHER_TOO_WEAK, message)
-            passage.fail(Why.GATE_FAILED, message)
+            passage.fail(Why.TEACHER_TOO_WEAK, message)
             return None
     return None
 
@@ -200,7 +219,9 @@ def _scanned(passage: Passage, facts: ScanFacts, result: StageResult) -> Failed 
         )
     )
     passage.say(On.SCANNED, "True", Why.SCANNED, f"{facts.scanner} found {_findings(facts)}")
-    image_gates.judge_image(passage, facts)
+    if passage.observed.runtime is None:
+        raise LookupError("findings cannot be judged without the administrator's floor")
+    image_gates.judge_image(passage, facts, passage.observed.runtime.spec.floor.vulnerabilities)
     return None
 
 

@@ -23,10 +23,11 @@ from compression_operator.core.compression.children import (
     job_of,
     measurement_round,
 )
-from compression_operator.core.compression.passage import Passage
+from compression_operator.core.compression.passage import MAX_TEXT, Passage
 from compression_operator.core.compression.plan import Part, Task
-from compression_operator.core.compression.retries import Attempts, GiveUp, Retry, after_failure
+from compression_operator.core.compression.retries import Attempts, Ending, GiveUp, Retry, after_failure
 from compression_operator.core.compression.words import On, Why
+from compression_operator.core.conditions import clip
 from compression_operator.core.observed import ChildJob
 from compression_operator.core.outcomes import (
     SECRET_NOT_USABLE,
@@ -57,8 +58,6 @@ _STAGE_CONDITION: Final = {
     Part.SCAN: (On.SCANNED, Why.SCAN_FAILED),
 }
 """The condition that speaks of a kind of work, and its reason when the work failed without one of its own."""
-_KUBELET_WORDS: Final = frozenset({"Error", "ContainerCannotRun", "StartError"})
-"""Reasons that say nothing beyond "it failed"."""
 
 
 def drive(passage: Passage, task: Task) -> bool:
@@ -80,6 +79,9 @@ def drive(passage: Passage, task: Task) -> bool:
         missed = _wait(passage, task, outcome)
         return _failed(passage, task, work, missed) if missed is not None else False
     _unhindered(passage)
+    if task.part is Part.SCAN and passage.observed.runtime is None:
+        # The findings are held against the administrator's floor, which only the runtime tells.
+        return _await_runtime(passage)
     if isinstance(outcome, Succeeded):
         before = measurement_round(passage.status, task)
         problem = receipts.record(passage, task, outcome.result)
@@ -149,21 +151,20 @@ def _create(passage: Passage, task: Task) -> None:
         passage.fail(Why.NAME_CONFLICT, f"a Job named {name} exists and is not this job's: delete it")
         return
     if runtime is None:
-        snapshot = passage.plan.snapshot.name
-        passage.say(
-            On.ACCEPTED,
-            "False",
-            Why.RUNTIME_NOT_FOUND,
-            f"CompressionRuntime {snapshot} is gone: create it again and the job goes on",
-        )
-        passage.wake(passage.now + RUNTIME_POLL)
+        _await_runtime(passage)
         return
-    accepted = passage.conditions.get(On.ACCEPTED)
-    if accepted is not None and accepted.reason == Why.RUNTIME_NOT_FOUND:
-        passage.say(On.ACCEPTED, "True", Why.VALID, f"CompressionRuntime {runtime.name} is back")
     attempt = _attempt(passage, task, work.attempt or 0)
     passage.act(Create(job_of(attempt, passage.plan, passage.observed.identity, runtime.spec)))
     passage.wake(passage.now + timedelta(seconds=passage.observed.spec.run_policy.start_deadline_seconds))
+
+
+def _await_runtime(passage: Passage) -> bool:
+    """The runtime was deleted in the middle of a run: wait for it, and look again now and then."""
+    name = passage.plan.snapshot.name
+    message = f"CompressionRuntime {name} is gone: create it again and the job goes on"
+    passage.say(On.ACCEPTED, "False", Why.RUNTIME_NOT_FOUND, message)
+    passage.wake(passage.now + RUNTIME_POLL)
+    return False
 
 
 def _wait(passage: Passage, task: Task, going: Going) -> Failed | None:
@@ -177,7 +178,7 @@ def _wait(passage: Passage, task: Task, going: Going) -> Failed | None:
         _unhindered(passage)
         return None
     if going.why in TROUBLES:
-        passage.put(task, message=f"{going.why}: {going.message}"[:512])
+        passage.put(task, message=clip(f"{going.why}: {going.message}", MAX_TEXT))
     if going.why == SECRET_NOT_USABLE:
         message = f"the pod of {task.name} cannot start: {going.message}"
         passage.say(On.ACCEPTED, "False", Why.SECRET_NOT_USABLE, message)
@@ -220,7 +221,7 @@ def _failed(passage: Passage, task: Task, work: Work, failed: Failed) -> bool:
         class_=failed.kind.value,
         exit_code=failed.exit_code,
         reason=failed.reason[:64],
-        message=failed.message,
+        message=clip(failed.message, MAX_TEXT),
         time=failed.finished or passage.now,
     )
     passage.put(task, last_failure=failure)
@@ -244,7 +245,9 @@ def _failed(passage: Passage, task: Task, work: Work, failed: Failed) -> bool:
         if task.part is Part.EVALUATE and failed.exit_code == ExitCode.DATA:
             return _unmeasurable(passage, task, said)
         _explain(passage, task, failed)
-        passage.fail(verdict.ending, f"{task.name}: {verdict.message}")
+        # A word of the stage's own says more than that a step has failed.
+        own = verdict.ending is Ending.STEP_FAILED and failed.typed
+        passage.fail(failed.reason if own else verdict.ending, f"{task.name}: {verdict.message}")
         return False
     passage.put(task, state="Failed", message=verdict.message, completion_time=passage.now, retry_at=None)
     passage.notice(key, failed.reason, f"{said}; the plan goes on without it", "Warning")
@@ -263,8 +266,9 @@ def _memory(passage: Passage, task: Task, message: str) -> str:
 
 def _unmeasurable(passage: Passage, task: Task, said: str) -> bool:
     """A file that the evaluator cannot run is no candidate; another one may be."""
-    passage.put(task, state="Failed", message=said[:512], completion_time=passage.now, retry_at=None)
-    passage.put_candidate(task.step, state="Rejected", message=said[:512])
+    short = clip(said, MAX_TEXT)
+    passage.put(task, state="Failed", message=short, completion_time=passage.now, retry_at=None)
+    passage.put_candidate(task.step, state="Rejected", message=short)
     passage.say(On.EVALUATED, "False", Why.MEASUREMENT_ERROR, said)
     passage.notice(f"{task.name}/rejected", Why.MEASUREMENT_ERROR, said, "Warning")
     return True
@@ -275,7 +279,7 @@ def _explain(passage: Passage, task: Task, failed: Failed) -> None:
     if task.part not in _STAGE_CONDITION:
         return
     condition, otherwise = _STAGE_CONDITION[task.part]
-    reason = otherwise if failed.reason in _KUBELET_WORDS else failed.reason
+    reason = failed.reason if failed.typed else otherwise
     passage.say(condition, "False", reason, failed.message)
     if task.part is Part.SCAN:
         passage.say(On.GATES_PASSED, "Unknown", Why.SCANNER_UNAVAILABLE, f"not scanned: {failed.message}")

@@ -203,6 +203,9 @@ def _volumes(pod: PodSettings) -> tuple[list[dict[str, Any]], list[dict[str, Any
         ("registry-credentials", pod.registry_secret, REGISTRY_SECRET_FOLDER),
     ):
         if secret:
-            volumes.append({"name": name, "secret": {"secretName": secret, "defaultMode": SECRET_MODE}})
+            # Optional, so that the stage starts and says which Secret lacks which key; a pod that waits for
+            # a missing Secret says nothing.
+            source = {"secretName": secret, "defaultMode": SECRET_MODE, "optional": True}
+            volumes.append({"name": name, "secret": source})
             mounts.append({"name": name, "mountPath": folder, "readOnly": True})
     return volumes, mounts

@@ -134,7 +134,7 @@ def test_a_passing_trouble_is_tried_again_until_it_succeeds(ending, attempts):
         (Ending(65), "StepFailed", "ptq"),
         (Ending(64), "StepFailed", "ptq"),
         (Ending(1, reason="Error"), "StepFailed", "exit code 1"),
-        (Ending(137, reason="OOMKilled"), "StepFailed", "4Gi"),
+        (Ending(137, reason="OOMKilled"), "OutOfMemory", "4Gi"),
     ],
 )
 def test_a_lasting_trouble_ends_the_job_at_once(ending, reason, words):
@@ -173,7 +173,7 @@ def test_a_failed_stage_says_why_in_its_own_condition(stage, reason, condition):
     world = World(distilled(), script=reports(stage, 77, reason, "the registry said no")).run()
     assert world.condition(condition)["status"] == "False"
     assert world.condition(condition)["reason"] == reason
-    assert world.condition("Failed")["reason"] == "StepFailed"
+    assert world.condition("Failed")["reason"] == reason
     assert "the registry said no" in world.condition("Failed")["message"]
     assert world.model_versions == {}
 
@@ -228,6 +228,7 @@ def test_a_teacher_below_its_own_minimum_stops_the_job_before_training():
     manifest = changed(distilled(), {"spec.teachers.0.minMetric": 0.95})
     world = World(manifest).run()
     assert world.condition("Evaluated")["reason"] == "TeacherTooWeak"
+    assert world.condition("Failed")["reason"] == "TeacherTooWeak"
     assert "0.93" in world.condition("Failed")["message"]
     assert world.stages() == ["resolve", "preflight"]
 
@@ -337,7 +338,7 @@ def test_a_drop_is_judged_on_the_same_samples():
 )
 def test_a_result_about_something_else_is_refused(stage, told):
     world = World(stored(), script=says(stage, told)).run()
-    assert world.condition("Failed")["reason"] == "StepFailed"
+    assert world.condition("Failed")["reason"] == "ResultMismatch"
     assert world.model_versions == {}
 
 

@@ -38,6 +38,11 @@ def judged_on_image(gate: Gate) -> bool:
     return gate.type == "Vulnerability" or (gate.size is not None and gate.size.of == "Image")
 
 
+def blocks_on_findings(gate: Gate) -> bool:
+    """Whether the author's own gate on vulnerabilities may stop the release."""
+    return gate.type == "Vulnerability" and not gate.dry_run
+
+
 def judge(gate: Gate, evidence: Evidence) -> Ruling:
     """The verdict of a gate that is judged on a candidate's measurements."""
     try:

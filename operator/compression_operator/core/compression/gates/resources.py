@@ -43,7 +43,7 @@ def bytes_text(count: float) -> str:
 def judge_size(gate: SizeGate, sizes: Sizes) -> Ruling:
     """Hold bytes against `max`, and the baseline's bytes by the deployed ones against `minRatio`."""
     if sizes.deployed < 1:
-        return error(Reason.MISSING, "the deployed file has no bytes", _size_required(gate))
+        return error(Reason.MISSING, "the deployed file has no bytes")
     rulings = []
     if gate.max is not None:
         limit = float(parse_quantity(gate.max))
@@ -53,40 +53,28 @@ def judge_size(gate: SizeGate, sizes: Sizes) -> Ruling:
         rulings.append(Ruling(verdict, reason, text, bytes_text(sizes.deployed), f"<={bytes_text(limit)}"))
     if gate.min_ratio is not None:
         bound = Bound(gate.min_ratio, None, Reason.TOO_LARGE, Reason.NONE)
-        if not sizes.baseline:
-            rulings.append(
-                error(Reason.MISSING, "no float file was measured to compare with", f"{bound.required}x")
-            )
+        if sizes.baseline:
+            rulings.append(held_against("size ratio", exactly(sizes.baseline / sizes.deployed), bound))
         else:
-            ratio = held_against("size ratio", exactly(sizes.baseline / sizes.deployed), bound)
-            rulings.append(ratio)
+            rulings.append(
+                error(Reason.MISSING, "no float file was measured to compare with", bound.required)
+            )
     return joined(rulings)
-
-
-def _size_required(gate: SizeGate) -> str:
-    parts = [
-        f"<={gate.max}" if gate.max is not None else "",
-        f">={gate.min_ratio:g}x" if gate.min_ratio else "",
-    ]
-    return " ".join(part for part in parts if part)
 
 
 def judge_latency(gate: LatencyGate, facts: EvaluateFacts, max_cv: float) -> Ruling:
     """Hold a percentile against `max`, and the speed-up over the baseline against `minSpeedup`."""
     if facts.node.missing:
         lacking = ", ".join(facts.node.missing)
-        return inconclusive(
-            Reason.HARDWARE_MISMATCH,
-            f"processor {facts.node.cpu_model} lacks {lacking}: choose another node",
-            required=_latency_required(gate),
-        )
+        message = f"processor {facts.node.cpu_model} lacks {lacking}: choose another node"
+        return inconclusive(Reason.HARDWARE_MISMATCH, message)
     candidate = facts.candidate.latency
     baseline = facts.baseline.latency if facts.baseline else None
-    if candidate is None:
-        return error(Reason.MISSING, "the evaluator measured no latency", _latency_required(gate))
+    if candidate is None or percentile(candidate, gate.percentile) <= 0:
+        return error(Reason.MISSING, "the evaluator measured no latency")
     rulings = []
     if gate.max is not None:
-        rulings.append(_within(gate, candidate, max_cv))
+        rulings.append(_within(gate, gate.max.total_seconds() * 1000, candidate, max_cv))
     if gate.min_speedup is not None:
         rulings.append(_speedup(gate, candidate, baseline, max_cv))
     return joined(rulings)
@@ -97,15 +85,13 @@ def percentile(latency: Latency, name: str) -> float:
     return {"P50": latency.p50, "P90": latency.p90, "P95": latency.p95, "P99": latency.p99}[name]
 
 
-def _within(gate: LatencyGate, candidate: Latency, max_cv: float) -> Ruling:
-    assert gate.max is not None  # noqa: S101 - the caller asked
-    value, limit = percentile(candidate, gate.percentile), gate.max.total_seconds() * 1000
-    noisy = _noisy(candidate, max_cv, f"<={number(limit)}ms")
+def _within(gate: LatencyGate, limit: float, candidate: Latency, max_cv: float) -> Ruling:
+    value = percentile(candidate, gate.percentile)
+    observed, required = f"{number(value)}ms", f"<={number(limit)}ms"
+    noisy = _noisy(candidate, max_cv, required)
     if noisy is not None:
         return noisy
-    fits = 0 < value <= limit
-    observed, required = f"{number(value)}ms", f"<={number(limit)}ms"
-    if fits:
+    if value <= limit:
         return Ruling(Verdict.PASS, observed=observed, required=required)
     message = f"{gate.percentile} is {observed}: required is {required}"
     return Ruling(Verdict.FAIL, Reason.TOO_SLOW, message, observed, required)
@@ -115,13 +101,11 @@ def _speedup(gate: LatencyGate, candidate: Latency, baseline: Latency | None, ma
     bound = Bound(gate.min_speedup, None, Reason.TOO_SLOW, Reason.NONE)
     if baseline is None:
         return error(Reason.MISSING, "no baseline latency was measured in the same run", bound.required)
-    fast, slow = percentile(candidate, gate.percentile), percentile(baseline, gate.percentile)
     noisy = _noisy(candidate, max_cv, bound.required) or _noisy(baseline, max_cv, bound.required)
     if noisy is not None:
         return noisy
-    if fast <= 0:
-        return error(Reason.MISSING, "a latency of zero is no measurement", bound.required)
-    return held_against(f"speed-up of {gate.percentile}", exactly(slow / fast), bound)
+    ratio = percentile(baseline, gate.percentile) / percentile(candidate, gate.percentile)
+    return held_against(f"speed-up of {gate.percentile}", exactly(ratio), bound)
 
 
 def _noisy(latency: Latency, max_cv: float, required: str) -> Ruling | None:
@@ -137,18 +121,11 @@ def _noisy(latency: Latency, max_cv: float, required: str) -> Ruling | None:
     )
 
 
-def _latency_required(gate: LatencyGate) -> str:
-    limit = f"<={number(gate.max.total_seconds() * 1000)}ms" if gate.max is not None else ""
-    return " ".join(part for part in (limit, f">={gate.min_speedup:g}x" if gate.min_speedup else "") if part)
-
-
 _WORST_FIRST = (Verdict.FAIL, Verdict.ERROR, Verdict.INCONCLUSIVE, Verdict.PASS)
 
 
 def joined(rulings: list[Ruling]) -> Ruling:
     """Several bounds of one gate: the worst verdict counts, all numbers are shown."""
-    if len(rulings) == 1:
-        return rulings[0]
     if not rulings:
         return error(Reason.MISSING, "the gate has no bound")
     worst = min(rulings, key=lambda ruling: _WORST_FIRST.index(ruling.verdict))
