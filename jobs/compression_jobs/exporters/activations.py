@@ -1,8 +1,9 @@
 """Activations of the deployed file: pairs of QuantizeLinear and DequantizeLinear, on grids that were learned.
 
-A tensor behind ReLU is stored unsigned from zero, on the learned grid: so the runtime can drop the ReLU
-into the layer before it. Values beyond the largest that was seen in training are then not cut off, up to
-twice of it. Other tensors are stored around 128: the learned grid and the learned limits.
+A tensor behind ReLU is stored unsigned from zero, on the learned grid, and the ReLU is left out: a grid that
+starts at zero cuts off the same, and the runtime joins what is left to integer kernels. Values beyond the
+largest that was seen in training are not cut off then, up to twice of it. Other tensors are stored around
+128: the learned grid and the learned limits.
 
 Owns where pairs stand and what they share. Must not estimate a scale.
 """
@@ -80,6 +81,17 @@ class Activations:
             source = mover.input[0]
             self.feed([mover], source, pair.step)
             pending.append(self._pairs[source][-1])
+
+    def drop_relus(self) -> None:
+        """Take out each ReLU that only grids read which end at zero: they cut off the same."""
+        graph = self._graph
+        for relu in graph.of_type("Relu"):
+            readers = graph.consumers(relu.output[0])
+            if readers and not graph.is_output(relu.output[0]) and all(map(self._starts_at_zero, readers)):
+                graph.bypass(relu, relu.input[0])
+
+    def _starts_at_zero(self, node: Any) -> bool:
+        return node.op_type == "QuantizeLinear" and int(self._graph.constants[node.input[2]]) == 0
 
 
 def not_negative(graph: Graph, tensor: str) -> bool:

@@ -61,6 +61,7 @@ def quantise(
     activations.spread()
     unknown = [tensor for tensor in edges.open_edges(graph, activations) if activations.of(tensor) is None]
     edges.close(graph, activations, edges.measure(float_model, unknown, calibration))
+    activations.drop_relus()
     return len(found)
 
 
