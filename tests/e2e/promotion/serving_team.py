@@ -127,7 +127,7 @@ class ServingTeam:
         """Wait until no pod of another image is left, not even one that finishes what it was asked."""
 
         def only() -> bool:
-            pods = self.kube.get("pods", namespace=NAMESPACE, app=MODEL)
+            pods = self.kube.get("pods", namespace=NAMESPACE, app=MODEL) or ()
             return all(image_of({"spec": {"template": pod}}) == release.image for pod in pods)
 
         self.kube.until(f"only pods of {release.name}", only, seconds)
@@ -153,13 +153,13 @@ class ServingTeam:
 
     def previews(self) -> list[Object]:
         """Previews that are there and not about to go."""
-        found = self.kube.get("deployments", namespace=NAMESPACE, **{LABEL_ROLE: "preview"})
+        found = self.kube.get("deployments", namespace=NAMESPACE, **{LABEL_ROLE: "preview"}) or ()
         return [item for item in found if "deletionTimestamp" not in item["metadata"]]
 
     def probes(self, promotion: str) -> list[str]:
         """The phases that a Promotion's probe Jobs asked in, sorted."""
         uid = self.kube.get("promotion", promotion, NAMESPACE)["metadata"]["uid"]
-        jobs = self.kube.get("jobs", namespace=NAMESPACE, **{LABEL_PROMOTION_UID: uid})
+        jobs = self.kube.get("jobs", namespace=NAMESPACE, **{LABEL_PROMOTION_UID: uid}) or ()
         return sorted(job["metadata"]["labels"][LABEL_STEP] for job in jobs)
 
     def url(self) -> str:
