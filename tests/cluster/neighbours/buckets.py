@@ -15,7 +15,7 @@ def ensure(kubectl: Kubectl, name: str) -> str:
     S3 answers before the first volume server has joined; until then nothing can be written.
     """
     end = time.monotonic() + _PATIENCE_SECONDS
-    while "DataNode" not in (said := _shell(kubectl, "volume.list", "s3.bucket.list")):
+    while not re.search(r"free:[1-9]", said := _shell(kubectl, "volume.list", "s3.bucket.list")):
         if time.monotonic() > end:
             raise ClusterError(f"no volume server joined SeaweedFS; it says:\n{said}")
         time.sleep(0.3)
