@@ -24,6 +24,8 @@ REPORTED_OUT_OF_MEMORY: Final = "OutOfMemory"
 DISRUPTED_BY_POLICY: Final = "PodFailurePolicy"
 SECRET_NOT_USABLE: Final = "CreateContainerConfigError"  # noqa: S105 - the kubelet's word
 MAX_MESSAGE: Final = 512
+UNKNOWN_HASH: Final = f"sha256:{'0' * 64}"
+"""The input hash of a failure that happened before the input could be read."""
 _LAST: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -133,9 +135,9 @@ def _ended(pod: PodView, end: Terminated, expected: Expected) -> Outcome:
     if end.exit_code == ExitCode.SUCCESS:
         return _result_of(end, expected)
     said = _parsed(end.message)
-    failure = (
-        said.failure if isinstance(said, StageResult) and said.input_hash == expected.input_hash else None
-    )
+    # A stage that cannot read its input does not know its hash either.
+    known = (expected.input_hash, UNKNOWN_HASH)
+    failure = said.failure if isinstance(said, StageResult) and said.input_hash in known else None
     reason = failure.reason if failure else end.reason or "Error"
     message = clip(failure.message if failure else f"exit code {end.exit_code}", MAX_MESSAGE)
     if end.reason == KUBELET_OUT_OF_MEMORY or reason == REPORTED_OUT_OF_MEMORY:

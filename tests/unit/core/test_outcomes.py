@@ -14,7 +14,7 @@ from compression_contract.base import digest_of
 from compression_contract.exitcodes import ExitClass
 from compression_contract.results import Failure, ProbeFacts, StageResult, TrainFacts
 from compression_operator.core.observed import ChildJob, PodView, Terminated
-from compression_operator.core.outcomes import Expected, Failed, Going, Succeeded, outcome_of
+from compression_operator.core.outcomes import UNKNOWN_HASH, Expected, Failed, Going, Succeeded, outcome_of
 from compression_operator.core.results import read_result
 
 NOW = datetime(2026, 11, 22, 10, 0, tzinfo=UTC)
@@ -105,6 +105,13 @@ def test_a_failure_without_a_word_of_its_own_keeps_the_kubelets():
     assert outcome == Failed(ExitClass.PERMANENT, "Error", "exit code 1", 1, NOW)
     other = wire(SAID_NO.model_copy(update={"input_hash": digest_of(b"other")}))
     assert read(child(ended(1, other, ""))) == outcome
+
+
+def test_a_stage_that_could_not_read_its_input_is_heard_all_the_same():
+    blind = wire(SAID_NO.model_copy(update={"input_hash": UNKNOWN_HASH}))
+    assert read(child(ended(64, blind))).reason == "DatasetMissing"
+    success = wire(RESULT.model_copy(update={"input_hash": UNKNOWN_HASH}))
+    assert read(child(ended(0, success))).reason == "ResultMismatch"
 
 
 def test_out_of_memory_is_proved_by_the_kubelet_or_by_the_parent_process():

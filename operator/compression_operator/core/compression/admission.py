@@ -190,11 +190,10 @@ def _forbidden_targets(plan: Effective, offer: CompressionRuntimeSpec) -> Iterat
         if evaluator is None:
             known = _list(item.name for item in offer.evaluators)
             yield f"evaluation target {target.name} wants evaluator {target.runtime}: use one of {known}"
-            continue
-        if target.format not in evaluator.formats:
+        elif target.format not in evaluator.formats:
             yield f"evaluator {target.runtime} does not run {target.format}, only {_list(evaluator.formats)}"
         for metric in plan.metrics:
-            if metric.name not in evaluator.metrics:
+            if evaluator is not None and metric.name not in evaluator.metrics:
                 yield f"evaluator {target.runtime} does not compute {metric.name}: {_list(evaluator.metrics)}"
 
 

@@ -7,6 +7,7 @@ the whole state is looked at each time, so that a pass may be lost or repeated a
 from __future__ import annotations
 
 from datetime import datetime
+from typing import assert_never
 
 from compression_operator.core.actions import Decision
 from compression_operator.core.compression import display, lifecycle
@@ -91,15 +92,14 @@ def _advance(passage: Passage, following: Task | Skip | Adopt | Judge | Wait) ->
             adopt(passage, following.step)
         case Judge():
             judge_candidate(passage, following.step)
+        case _:
+            assert_never(following)
     return True
 
 
 def _image(passage: Passage) -> bool:
     """Package and scan what was selected. True: the image passed its gates."""
-    while not passage.ended:
-        task = next_of_release(passage.status)
-        if task is None:
-            return True
+    while (task := next_of_release(passage.status)) is not None:
         if not drive(passage, task):
             return False
-    return False
+    return True

@@ -6,6 +6,8 @@ not know how the document reaches the pod.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 from compression_contract.artifacts import ArtifactRef
 from compression_contract.inputs import (
     DistillInput,
@@ -55,6 +57,8 @@ def parameters(task: Task, plan: Effective, status: CompressionJobStatus) -> Sta
             return _scan(plan, status)
         case Part.STEP:
             return _step(plan.step(task.step), plan, status)
+        case _:
+            assert_never(task.part)
 
 
 def baseline_artifact(plan: Effective, status: CompressionJobStatus) -> ArtifactRef | None:

@@ -30,14 +30,15 @@ def text(value: float) -> str:
 def metric_values(measurement: Measurement, names: tuple[str, ...]) -> tuple[MetricValue, ...]:
     """The metrics that were asked for, in that order; a proportion with its 95 % score interval."""
     values: dict[str, MetricValue] = {}
-    for proportion in measurement.proportions:
+    asked = [item for item in measurement.proportions if item.name in names]
+    for proportion in asked:
         if 0 < proportion.samples >= proportion.successes:
             interval = wilson(proportion.successes, proportion.samples, SHOWN_CONFIDENCE)
             ends = {"low": f"{interval.low:.4f}", "high": f"{interval.high:.4f}"}
             value = text(interval.point)
             samples = proportion.samples
             values[proportion.name] = MetricValue(name=proportion.name, value=value, samples=samples, **ends)
-    for item in measurement.estimates:
+    for item in (item for item in measurement.estimates if item.name in names):
         low = None if item.low is None else text(item.low)
         high = None if item.high is None else text(item.high)
         value = text(item.value)

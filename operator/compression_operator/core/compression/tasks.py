@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Final, assert_never
 
 from compression_contract.exitcodes import ExitClass, ExitCode
 from compression_operator.api.compressionjob.status import Attempts as AttemptCounts
@@ -25,7 +25,14 @@ from compression_operator.core.compression.children import (
 )
 from compression_operator.core.compression.passage import MAX_TEXT, Passage
 from compression_operator.core.compression.plan import Part, Task
-from compression_operator.core.compression.retries import Attempts, Ending, GiveUp, Retry, after_failure
+from compression_operator.core.compression.retries import (
+    Attempts,
+    Ending,
+    GiveUp,
+    Retry,
+    Unmet,
+    after_failure,
+)
 from compression_operator.core.compression.words import On, Why
 from compression_operator.core.conditions import clip
 from compression_operator.core.observed import ChildJob
@@ -216,7 +223,9 @@ def _done(passage: Passage, task: Task, work: Work) -> None:
 
 
 def _failed(passage: Passage, task: Task, work: Work, failed: Failed) -> bool:
+    """The receipt of a failed attempt, and what follows from it."""
     spec, identity = passage.observed.spec, passage.observed.identity
+    failed = _in_context(passage, task, failed)
     failure = LastFailure(
         class_=failed.kind.value,
         exit_code=failed.exit_code,
@@ -226,32 +235,46 @@ def _failed(passage: Passage, task: Task, work: Work, failed: Failed) -> bool:
     )
     passage.put(task, last_failure=failure)
     attempts = Attempts(work.attempts.retryable, work.attempts.infra)
+    verdict = after_failure(failed, attempts, spec.run_policy, f"{identity.uid}/{task.name}", passage.now)
+    said = f"{task.name}: {failed.reason}: {failed.message}"
+    key = f"{task.name}/{work.attempt}/{passage.status.incarnation or 0}/failed"
+    match verdict:
+        case Retry():
+            passage.put(task, retry_at=verdict.at)
+            intend(passage, task, verdict.attempts)
+            passage.wake(verdict.at)
+            said = f"{said}; tried again at {verdict.at:%H:%M:%S}"
+            passage.notice(key, failed.reason, said, "Warning")
+            return False
+        case GiveUp():
+            return _given_up(passage, task, failed, verdict)
+        case Unmet():
+            message, ended = verdict.message, passage.now
+            passage.put(task, state="Failed", message=message, completion_time=ended, retry_at=None)
+            passage.notice(key, failed.reason, f"{said}; the plan goes on without it", "Warning")
+            return True
+        case _:
+            assert_never(verdict)
+
+
+def _in_context(passage: Passage, task: Task, failed: Failed) -> Failed:
+    """The failure as this kind of work understands it."""
     if failed.kind is ExitClass.UNMET and task.part is not Part.STEP:
         # Only a training can diverge: a plan has no way on without any other kind of work.
-        failed = replace(failed, kind=ExitClass.PERMANENT)
+        return replace(failed, kind=ExitClass.PERMANENT)
     if failed.kind is ExitClass.OUT_OF_MEMORY:
-        failed = replace(failed, message=_memory(passage, task, failed.message))
-    seed = f"{identity.uid}/{task.name}"
-    verdict = after_failure(failed, attempts, spec.run_policy, seed, passage.now)
-    key = f"{task.name}/{work.attempt}/{passage.status.incarnation or 0}/failed"
-    said = f"{task.name}: {failed.reason}: {failed.message}"
-    if isinstance(verdict, Retry):
-        passage.put(task, retry_at=verdict.at)
-        intend(passage, task, verdict.attempts)
-        passage.wake(verdict.at)
-        passage.notice(key, failed.reason, f"{said}; tried again at {verdict.at:%H:%M:%S}", "Warning")
-        return False
-    if isinstance(verdict, GiveUp):
-        if task.part is Part.EVALUATE and failed.exit_code == ExitCode.DATA:
-            return _unmeasurable(passage, task, said)
-        _explain(passage, task, failed)
-        # A word of the stage's own says more than that a step has failed.
-        own = verdict.ending is Ending.STEP_FAILED and failed.typed
-        passage.fail(failed.reason if own else verdict.ending, f"{task.name}: {verdict.message}")
-        return False
-    passage.put(task, state="Failed", message=verdict.message, completion_time=passage.now, retry_at=None)
-    passage.notice(key, failed.reason, f"{said}; the plan goes on without it", "Warning")
-    return True
+        return replace(failed, message=_memory(passage, task, failed.message))
+    return failed
+
+
+def _given_up(passage: Passage, task: Task, failed: Failed, verdict: GiveUp) -> bool:
+    if task.part is Part.EVALUATE and failed.exit_code == ExitCode.DATA:
+        return _unmeasurable(passage, task, f"{task.name}: {failed.reason}: {failed.message}")
+    _explain(passage, task, failed)
+    # A word of the stage's own says more than that a step has failed.
+    own = verdict.ending is Ending.STEP_FAILED and failed.typed
+    passage.fail(failed.reason if own else verdict.ending, f"{task.name}: {verdict.message}")
+    return False
 
 
 def _memory(passage: Passage, task: Task, message: str) -> str:

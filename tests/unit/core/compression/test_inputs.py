@@ -16,7 +16,7 @@ from compression_contract.inputs import (
     ScanInput,
 )
 from compression_operator.api import CompressionJobStatus
-from compression_operator.core.compression.inputs import parameters, source_of
+from compression_operator.core.compression.inputs import baseline_artifact, parameters, source_of
 from compression_operator.core.compression.passage import Passage
 from compression_operator.core.compression.plan import Part, Task
 from support.manifests import changed, full_job
@@ -169,6 +169,7 @@ def test_inputs_that_need_a_receipt_refuse_to_be_made_without_it(whole):
     world.write(world.decide())
     passage = Passage(world.observe(), world.now)
     plan = passage.plan
+    assert baseline_artifact(plan, passage.status) is None
     for task in (Task(Part.PACKAGE), Task(Part.SCAN), Task(Part.EVALUATE, "ptq", "ort")):
         with pytest.raises(LookupError):
             parameters(task, plan, passage.status)

@@ -66,6 +66,16 @@ def test_a_release_needs_its_golden_outputs(passage):
         manifest(passage, candidates=(candidate.model_copy(update={"results": (bare,)}),))
 
 
+def test_only_the_shipped_targets_measurements_count(passage):
+    (candidate,) = passage.status.candidates
+    other = candidate.results[0].model_copy(update={"target": "elsewhere"})
+    both = candidate.model_copy(update={"results": (other, *candidate.results)})
+    assert manifest(passage, candidates=(both,))["spec"]["evaluation"]["target"] == "ort"
+    alone = candidate.model_copy(update={"results": (other,)})
+    with pytest.raises(LookupError, match="not measured"):
+        manifest(passage, candidates=(alone,))
+
+
 def test_measurements_that_were_not_taken_are_left_out(passage):
     (candidate,) = passage.status.candidates
     plain = candidate.results[0].model_copy(update={"latency": None, "node": None})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from compression_contract.methods import Metric
 from compression_contract.results import EvaluateFacts
@@ -109,3 +110,5 @@ def may_repeat(gate: Gate, ruling: Ruling, after: GateStatus) -> bool:
             return ruling.repeatable and counts.inconclusive <= gate.limits.inconclusive
         case Verdict.ERROR:
             return ruling.repeatable and counts.error <= gate.limits.error
+        case _:
+            assert_never(ruling.verdict)
