@@ -81,7 +81,9 @@ class Kube:
             "-ojson",
         )
         found = json.loads(text) if text.strip() else None
-        return found["items"] if found and not name else found
+        if name:
+            return found
+        return found["items"] if found else []
 
     def until(self, what: str, probe: Callable[[], Any], seconds: float = 300, interval: float = 0.5) -> Any:
         """What `probe` returns once it is true.

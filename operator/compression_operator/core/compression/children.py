@@ -155,7 +155,8 @@ def _pod(attempt: Attempt, plan: Effective, runtime: CompressionRuntimeSpec) -> 
     return PodSettings(
         resources=resources,
         service_account=template.get("serviceAccountName") or DEFAULT_SERVICE_ACCOUNT,
-        pull_secrets=tuple(dict.fromkeys(name for name in (*pull, registry) if name)),
+        # None of our own: what the account of the pods brings along would count no more.
+        pull_secrets=tuple(pull),
         storage_secret=storage.name if storage is not None else "",
         registry_secret=registry if part in _REGISTRY_PARTS else "",
         shared_memory=template.get("shmSize", ""),

@@ -122,10 +122,7 @@ def test_a_role_wins_over_the_default_template_field_by_field():
         "trainer",
         "compression-runner",
     )
-    assert [item["name"] for item in trained["imagePullSecrets"]] == [
-        "mirror",
-        "compression-registry-default",
-    ]
+    assert [item["name"] for item in trained["imagePullSecrets"]] == ["mirror"]
     assert {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "1Gi"}} in trained["volumes"]
     assert environment(world, "distill")["OMP_NUM_THREADS"] == "7"
     assert environment(world, "distill")["EMPTY"] == ""
