@@ -140,7 +140,8 @@ def test_an_estimate_without_an_interval_and_a_broken_proportion_show_what_there
         bytes=0,
     )
     told = facts.evaluation().model_copy(update={"candidate": measured})
-    manifest = stored(spec__evaluation=RAW, spec__gates=[changed(MAP_FLOOR, {"confidence": 0})])
+    both = {"metrics": [*RAW["metrics"], {"name": "top1"}]}
+    manifest = stored(spec__evaluation=both, spec__gates=[changed(MAP_FLOOR, {"confidence": 0})])
     world = World(manifest, runtime=offer, script=says("evaluate", told)).run()
     result = world.status["candidates"][0]["results"][0]
     assert result["metrics"] == [{"name": "mAP", "value": "0.41", "samples": 500}]
