@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from compression_contract.base import Frozen
 from compression_contract.methods import Count
-from compression_jobs import arrays
+from compression_jobs import arrays, networks
 from compression_jobs.artifacts import LocalArtifact
 from compression_jobs.errors import InvalidData, first_problem
 
@@ -54,8 +54,6 @@ def load_network(artifact: LocalArtifact) -> LoadedNetwork:
         InvalidData: NetworkInvalid, ArraysInvalid, WeightsDiffer.
         Misconfigured: ArchitectureUnknown.
     """
-    from compression_jobs import networks  # noqa: PLC0415 - loads Paddle, which `framework.start` must do first
-
     architecture = architecture_of(artifact.manifest.facts, artifact.digest)
     network = networks.build(architecture.arch, architecture.input_shape, architecture.num_classes)
     load_weights(network, artifact.file(WEIGHTS_FILE))

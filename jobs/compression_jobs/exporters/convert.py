@@ -5,6 +5,7 @@ Owns the child process around `worker`.
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -13,10 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression_jobs import arrays, children
+from compression_jobs.exporters.request import Quantised, Report, Request
 from compression_jobs.exporters.scales import LayerScales, write_scales
-from compression_jobs.exporters.worker import Quantised, Report, Request
 
 TIMEOUT_SECONDS: Final = 1800.0
+_PACKAGES: Final = str(Path(__file__).resolve().parents[2])
+"""The child loads the packages that we were loaded from."""
 
 
 def to_float_onnx(program: Path, output: Path, opset: int, scratch: Path) -> None:
@@ -69,6 +72,11 @@ def to_int8_onnx(
     return report.layers
 
 
+def _path_of_ours() -> list[str]:
+    found = os.environ.get("PYTHONPATH", "")
+    return found.split(os.pathsep) if found else []
+
+
 def _run(request: Request, scratch: Path) -> Report:
     file = scratch / "convert.json"
     file.write_text(request.model_dump_json(by_alias=True))
@@ -76,5 +84,6 @@ def _run(request: Request, scratch: Path) -> Report:
         [sys.executable, "-m", "compression_jobs.exporters.worker", str(file)],
         doing="converting to ONNX",
         timeout=TIMEOUT_SECONDS,
+        environment={**os.environ, "PYTHONPATH": os.pathsep.join([_PACKAGES, *_path_of_ours()])},
     )
     return Report.model_validate_json(done.stdout.strip().splitlines()[-1])

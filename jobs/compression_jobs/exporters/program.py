@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import paddle
 from numpy.typing import NDArray
+
+from compression_jobs.framework import paddle
 
 PROGRAM_SUFFIX: Final = ".pdmodel"
 WEIGHTS_SUFFIX: Final = ".pdiparams"
@@ -63,12 +64,7 @@ def static_mode() -> Iterator[tuple[Any, Any]]:
 
 def load_program(prefix: Path, executor: Any, scope: Any) -> LoadedProgram:
     """Read a program; to be called in static mode."""
-    program, feeds, fetches = paddle.static.load_inference_model(
-        str(prefix.parent),
-        executor,
-        model_filename=f"{prefix.name}{PROGRAM_SUFFIX}",
-        params_filename=f"{prefix.name}{WEIGHTS_SUFFIX}",
-    )
+    program, feeds, fetches = paddle.static.load_inference_model(str(prefix), executor)
     return LoadedProgram(program, feeds, fetches, scope, executor)
 
 

@@ -12,39 +12,14 @@ from pathlib import Path
 import numpy as np
 from pydantic import TypeAdapter
 
-from compression_contract.base import Frozen
 from compression_jobs import arrays
 from compression_jobs.exporters.float_graph import tidy
 from compression_jobs.exporters.graph import Graph
 from compression_jobs.exporters.int8_graph import quantise
+from compression_jobs.exporters.request import Report, Request
 from compression_jobs.exporters.scales import read_scales
 
 MAX_CALIBRATION_BYTES = 8 << 30
-
-
-class Quantised(Frozen):
-    """The INT8 file that is wanted too."""
-
-    scales: Path
-    calibration: Path
-    """An .npz file with `inputs` float32 [n, ...]."""
-    output: Path
-
-
-class Request(Frozen):
-    """What to convert."""
-
-    program: Path
-    """The prefix of a Paddle inference program."""
-    opset: int
-    float_output: Path
-    quantised: Quantised | None = None
-
-
-class Report(Frozen):
-    """What came of it, as the process's last line."""
-
-    layers: int = 0
 
 
 def convert(request: Request) -> Report:

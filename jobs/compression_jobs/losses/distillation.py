@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import paddle
-from paddle.nn import functional
+from compression_jobs.framework import functional, paddle
 
 
 @dataclass(frozen=True, slots=True)

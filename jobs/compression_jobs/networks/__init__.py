@@ -9,9 +9,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from paddle import nn
-
 from compression_jobs.errors import Misconfigured
+from compression_jobs.framework import nn
 from compression_jobs.networks.mobilenet_v1 import MobileNetV1, Stem
 from compression_jobs.networks.resnet import ResNet
 

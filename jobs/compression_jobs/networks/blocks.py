@@ -6,8 +6,7 @@ any network.
 
 from __future__ import annotations
 
-import paddle
-from paddle import nn
+from compression_jobs.framework import nn, paddle
 
 
 def convolution(inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1) -> nn.Sequential:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from paddle import nn
-
+from compression_jobs.framework import nn
 from compression_jobs.networks.blocks import Classifier, DepthwiseSeparable, convolution
 
 

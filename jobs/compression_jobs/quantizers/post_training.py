@@ -19,7 +19,11 @@ from compression_contract.inputs import PTQInput
 from compression_jobs.artifacts import LocalArtifact
 from compression_jobs.candidates import MODEL_FILE, SCALES_FILE
 from compression_jobs.errors import InvalidInput
+from compression_jobs.exporters.convert import to_int8_onnx
+from compression_jobs.exporters.program import run_program, save_program
+from compression_jobs.exporters.scales import write_scales
 from compression_jobs.models import FLOAT_ONNX_FILE, WEIGHTS_FILE, Architecture, load_network
+from compression_jobs.quantizers import ort_static, slim
 from compression_jobs.training.data import Data, Part
 
 _CHUNK: Final = 256
@@ -96,11 +100,6 @@ class PaddleSlimEngine:
 
     def quantise(self, work: Work) -> Quantised:
         """See Engine."""
-        from compression_jobs.exporters.convert import to_int8_onnx  # noqa: PLC0415 - loads Paddle
-        from compression_jobs.exporters.program import run_program, save_program  # noqa: PLC0415
-        from compression_jobs.exporters.scales import write_scales  # noqa: PLC0415
-        from compression_jobs.quantizers import slim  # noqa: PLC0415
-
         given, scratch = work.given, work.scratch
         network = load_network(work.source).network
         program, calibrated = scratch / "float", scratch / "calibrated" / "model"
@@ -127,8 +126,6 @@ class ONNXRuntimeEngine:
 
     def quantise(self, work: Work) -> Quantised:
         """See Engine."""
-        from compression_jobs.quantizers import ort_static  # noqa: PLC0415 - loads onnx
-
         given = work.given
         batches = calibration_batches(given, work.data.calibration)
         per_channel = given.per_channel and given.weight_observer == "AbsMaxChannelWise"

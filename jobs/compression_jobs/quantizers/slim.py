@@ -8,19 +8,20 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import paddle
 import paddleslim
 from numpy.typing import NDArray
 from paddleslim.quant import quant_post_static
 
 from compression_jobs.exporters.program import PROGRAM_SUFFIX, WEIGHTS_SUFFIX, load_program, static_mode
 from compression_jobs.exporters.scales import LayerScales, positive
+from compression_jobs.framework import paddle, quiet
+
+quiet("paddle", "paddleslim")
 
 ALGORITHMS: Final[Mapping[str, str]] = {
     "AVG": "avg",
@@ -41,8 +42,6 @@ def prepare_training(network: Any) -> Any:
 
     Weights by the largest value of each output channel, activations by a moving average of the largest.
     """
-    for name in ("paddleslim", "paddle"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     engine = paddleslim.QAT(
         config={
             "weight_quantize_type": "channel_wise_abs_max",

@@ -12,10 +12,15 @@ from compression_contract.artifacts import ArtifactKind
 from compression_contract.base import canonical_json
 from compression_contract.inputs import DistillInput
 from compression_contract.results import TrainFacts
-from compression_jobs import framework
+from compression_jobs import framework, models, networks
 from compression_jobs.context import Output, StageContext, StageOutcome
 from compression_jobs.errors import InvalidData
+from compression_jobs.exporters.convert import to_float_onnx
+from compression_jobs.exporters.program import save_program
 from compression_jobs.models import FLOAT_ONNX_FILE, HISTORY_FILE, WEIGHTS_FILE, Architecture, save_weights
+from compression_jobs.training.data import open_data
+from compression_jobs.training.instruction import objective
+from compression_jobs.training.loop import Course, train
 
 
 def run(context: StageContext[DistillInput]) -> StageOutcome:
@@ -29,12 +34,6 @@ def run(context: StageContext[DistillInput]) -> StageOutcome:
     start = time.monotonic()
     given = context.parameters
     framework.start(given.dataset.seed)
-    # Whatever loads Paddle is imported after it was started.
-    from compression_jobs.exporters.convert import to_float_onnx  # noqa: PLC0415
-    from compression_jobs.exporters.program import save_program  # noqa: PLC0415
-    from compression_jobs.training.data import open_data  # noqa: PLC0415
-    from compression_jobs.training.instruction import objective  # noqa: PLC0415
-    from compression_jobs.training.loop import Course, train  # noqa: PLC0415
 
     data = open_data(context, given.dataset)
     data.require_fit(given.student.input_shape, given.student.num_classes, "The student")
@@ -60,8 +59,6 @@ def run(context: StageContext[DistillInput]) -> StageOutcome:
 
 def _student(context: StageContext[DistillInput]) -> tuple[Any, Architecture]:
     """A fresh network, or a stored one to go on with."""
-    from compression_jobs import models, networks  # noqa: PLC0415 - loads Paddle
-
     given = context.parameters.student
     if given.artifact is None:
         architecture = Architecture(

@@ -17,6 +17,8 @@ from compression_jobs.context import StageContext, StageOutcome
 from compression_jobs.errors import InvalidInput
 from compression_jobs.metrics.answers import Answers
 from compression_jobs.readers import files_of, open_reader
+from compression_jobs.training.data import evenly
+from compression_jobs.training.instruction import fetch_teacher
 
 log = logging.getLogger(__name__)
 
@@ -31,9 +33,6 @@ def run(context: StageContext[PreflightInput]) -> StageOutcome:
     """
     given = context.parameters
     framework.start(given.dataset.seed)
-    # Whatever loads Paddle is imported after it was started.
-    from compression_jobs.training.data import evenly  # noqa: PLC0415
-    from compression_jobs.training.instruction import fetch_teacher  # noqa: PLC0415
 
     metric = metrics.choose([given.metric], given.num_classes).shares.get(given.metric.name)
     if metric is None:

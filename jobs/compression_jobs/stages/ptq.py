@@ -13,6 +13,8 @@ from compression_contract.results import TrainFacts
 from compression_jobs import candidates, framework
 from compression_jobs.context import StageContext, StageOutcome
 from compression_jobs.models import architecture_of
+from compression_jobs.quantizers.post_training import ENGINES, Work, require_supported
+from compression_jobs.training.data import open_data
 
 
 def run(context: StageContext[PTQInput]) -> StageOutcome:
@@ -26,9 +28,6 @@ def run(context: StageContext[PTQInput]) -> StageOutcome:
     start = time.monotonic()
     given = context.parameters
     framework.start(given.dataset.seed)
-    # Whatever loads Paddle is imported after it was started.
-    from compression_jobs.quantizers.post_training import ENGINES, Work, require_supported  # noqa: PLC0415
-    from compression_jobs.training.data import open_data  # noqa: PLC0415
 
     require_supported(given)
     engine = ENGINES[given.engine]

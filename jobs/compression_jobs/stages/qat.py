@@ -12,10 +12,18 @@ from compression_contract.artifacts import ArtifactKind
 from compression_contract.inputs import QATInput
 from compression_contract.methods import Optimizer
 from compression_contract.results import TrainFacts
-from compression_jobs import candidates, framework
+from compression_jobs import candidates, framework, networks
 from compression_jobs.context import StageContext, StageOutcome
 from compression_jobs.errors import InvalidInput
+from compression_jobs.exporters.convert import to_int8_onnx
+from compression_jobs.exporters.program import save_program
+from compression_jobs.exporters.scales import write_scales
 from compression_jobs.models import WEIGHTS_FILE, Architecture, load_network
+from compression_jobs.quantizers import slim
+from compression_jobs.quantizers.post_training import weights_by_layer
+from compression_jobs.training.data import open_data
+from compression_jobs.training.instruction import objective
+from compression_jobs.training.loop import Course, predict, train
 
 
 def run(context: StageContext[QATInput]) -> StageOutcome:
@@ -31,11 +39,6 @@ def run(context: StageContext[QATInput]) -> StageOutcome:
     given = context.parameters
     _require_supported(given)
     framework.start(given.dataset.seed)
-    # Whatever loads Paddle is imported after it was started.
-    from compression_jobs.quantizers import slim  # noqa: PLC0415
-    from compression_jobs.training.data import open_data  # noqa: PLC0415
-    from compression_jobs.training.instruction import objective  # noqa: PLC0415
-    from compression_jobs.training.loop import Course, predict, train  # noqa: PLC0415
 
     source = context.fetch(given.source, ArtifactKind.FLOAT_STUDENT, only={WEIGHTS_FILE})
     loaded = load_network(source)
@@ -69,13 +72,6 @@ def run(context: StageContext[QATInput]) -> StageOutcome:
 
 def _export(context: StageContext[QATInput], network: Any, architecture: Architecture, data: Any) -> int:
     """Write the trained weights as a plain float program and put the learned grids into its ONNX form."""
-    from compression_jobs import networks  # noqa: PLC0415 - these load Paddle
-    from compression_jobs.exporters.convert import to_int8_onnx  # noqa: PLC0415
-    from compression_jobs.exporters.program import save_program  # noqa: PLC0415
-    from compression_jobs.exporters.scales import write_scales  # noqa: PLC0415
-    from compression_jobs.quantizers import slim  # noqa: PLC0415
-    from compression_jobs.quantizers.post_training import weights_by_layer  # noqa: PLC0415
-
     folder, scratch = context.folder("candidate"), context.folder("program")
     plain = networks.build(architecture.arch, architecture.input_shape, architecture.num_classes)
     plain.set_state_dict(slim.trained_weights(network))

@@ -10,9 +10,14 @@ import logging
 
 from compression_contract.artifacts import ArtifactKind
 from compression_contract.inputs import TrainTeacherInput
-from compression_jobs import framework
+from compression_jobs import framework, networks
 from compression_jobs.context import Output, StageContext, StageOutcome
+from compression_jobs.exporters.program import save_program
 from compression_jobs.models import WEIGHTS_FILE, Architecture, save_weights
+from compression_jobs.training.data import open_data
+from compression_jobs.training.loop import Course, predict, train
+from compression_jobs.training.objectives import CrossEntropy
+from compression_jobs.training.teachers import PROGRAM
 
 log = logging.getLogger(__name__)
 
@@ -27,13 +32,6 @@ def run(context: StageContext[TrainTeacherInput]) -> StageOutcome:
     """
     given = context.parameters
     framework.start(given.dataset.seed)
-    # Whatever loads Paddle is imported after it was started.
-    from compression_jobs import networks  # noqa: PLC0415
-    from compression_jobs.exporters.program import save_program  # noqa: PLC0415
-    from compression_jobs.training.data import open_data  # noqa: PLC0415
-    from compression_jobs.training.loop import Course, predict, train  # noqa: PLC0415
-    from compression_jobs.training.objectives import CrossEntropy  # noqa: PLC0415
-    from compression_jobs.training.teachers import PROGRAM  # noqa: PLC0415
 
     data = open_data(context, given.dataset)
     architecture = Architecture(

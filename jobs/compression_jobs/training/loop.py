@@ -12,12 +12,11 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
-import paddle
 from numpy.typing import NDArray
-from paddle import nn
 
 from compression_contract.methods import Optimizer
 from compression_jobs.errors import Diverged
+from compression_jobs.framework import nn, paddle
 from compression_jobs.readers import Indices, Split
 from compression_jobs.training.batches import Batches
 from compression_jobs.training.objectives import Objective

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
-import paddle
 from numpy.typing import NDArray
-from paddle.nn import functional
 
 from compression_contract.methods import AlphaPoint
+from compression_jobs.framework import functional, paddle
 from compression_jobs.losses.alpha import alpha_at
 from compression_jobs.losses.distillation import DistillationLoss
 from compression_jobs.readers import Indices

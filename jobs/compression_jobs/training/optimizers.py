@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-import paddle
-
 from compression_contract.methods import Optimizer
+from compression_jobs.framework import paddle
 from compression_jobs.training.rates import rate_factor
 
 

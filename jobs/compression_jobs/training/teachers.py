@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression_jobs.errors import InvalidData
+from compression_jobs.framework import inference
 from compression_jobs.losses.targets import soft_targets
 from compression_jobs.readers import Indices, Split
 
@@ -31,7 +32,6 @@ class Teacher:
     """
 
     def __init__(self, name: str, folder: Path, classes: int) -> None:
-        from paddle import inference  # noqa: PLC0415 - only the runner's image has it
 
         self.name = name
         self._classes = classes

@@ -1,0 +1,146 @@
+"""From a trained Paddle network to an INT8 file: it answers as the fake-quantised network did.
+
+A depthwise network and a residual one: what is learned before batch normalisation, and what joins two ways,
+go wrong in different places.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from compression_contract.methods import Optimizer
+from compression_jobs import framework
+from compression_jobs.exporters.convert import to_int8_onnx
+from compression_jobs.exporters.graph import Graph
+from compression_jobs.exporters.program import run_program, save_program
+from compression_jobs.networks.mobilenet_v1 import MobileNetV1, Stem
+from compression_jobs.networks.resnet import ResNet
+from compression_jobs.quantizers import slim
+from compression_jobs.quantizers.post_training import weights_by_layer
+from compression_jobs.readers.npz import ImageSplit
+from compression_jobs.training.loop import Course, predict, train
+from compression_jobs.training.objectives import CrossEntropy
+from support import gratings
+
+# Paddle and PaddleSlim warn of their own code.
+pytestmark = [pytest.mark.paddle, pytest.mark.filterwarnings("ignore")]
+
+SAMPLES = 400
+CALIBRATION = 128
+
+
+def split(count: int, seed: int) -> ImageSplit:
+    pixels, labels = gratings.images(count, seed)
+    mean, std = np.full((1, 1, 1), 120, np.float32), np.full((1, 1, 1), 50, np.float32)
+    return ImageSplit(pixels[:, np.newaxis], labels, mean, std)
+
+
+TRAIN, TEST = split(600, 1), split(SAMPLES, 2)
+
+
+def description(name):
+
+    return {
+        "depthwise": MobileNetV1((Stem(16),), ((24, 1), (48, 2)), hidden=(64,)),
+        "residual": ResNet((1, 1), width=8),
+    }[name]
+
+
+def fitted(name, seed=0):
+    """A network after a minute's worth of training on a real task, in a second."""
+    framework.start(seed)
+
+    network = description(name).build(gratings.SHAPE, gratings.CLASSES)
+    course = Course(4, Optimizer(learning_rate=5e-3), seed)
+    train(network, TRAIN, np.arange(len(TRAIN)), CrossEntropy(TRAIN.labels), course)
+    return network
+
+
+def answers(path: Path) -> np.ndarray:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    (logits,) = session.run(None, {"input": TEST.inputs(np.arange(SAMPLES))})
+    return logits
+
+
+def agreement(one, other):
+    return float((one.argmax(1) == other.argmax(1)).mean())
+
+
+def accuracy(logits):
+    return float((logits.argmax(1) == TEST.labels).mean())
+
+
+@pytest.mark.parametrize("name", ["depthwise", "residual"])
+def test_after_a_few_steps_of_qat_the_file_answers_as_the_network(name, tmp_path):
+    network = fitted(name)
+
+    before = predict(network, TEST, np.arange(SAMPLES))
+    network = slim.prepare_training(network)
+    course = Course(1.5, Optimizer(learning_rate=5e-4), 0, freeze_batch_norm_after=0.5)
+    train(network, TRAIN, np.arange(len(TRAIN)), CrossEntropy(TRAIN.labels), course)
+    expected = predict(network, TEST, np.arange(SAMPLES))
+
+    plain = description(name).build(gratings.SHAPE, gratings.CLASSES)
+    plain.set_state_dict(slim.trained_weights(network))
+    save_program(plain, gratings.SHAPE, tmp_path / "float")
+    layers = slim.trained_layers(network, weights_by_layer(plain))
+    calibration = TRAIN.inputs(np.arange(CALIBRATION))
+    file = tmp_path / "model.onnx"
+    count = to_int8_onnx(tmp_path / "float", file, layers, calibration, 13, tmp_path)
+
+    found = answers(file)
+    assert agreement(found, expected) >= 0.98
+    assert accuracy(found) >= accuracy(before) - 0.03
+    assert count == len(Graph.load(file).of_type("Conv", "Gemm"))
+    assert agreement(answers(tmp_path / "float.onnx"), expected) >= 0.9
+    learned = [float(np.float32(layer.input_step)) for layer in layers]
+    stored = [
+        float(value)
+        for key, value in Graph.load(file).constants.items()
+        if key.endswith(".scale") and value.ndim == 0
+    ]
+    assert all(np.isclose(step, stored, rtol=1e-6).any() for step in learned), "a learned grid was lost"
+
+
+@pytest.mark.parametrize("name", ["depthwise", "residual"])
+@pytest.mark.parametrize("per_channel", [True, False])
+def test_after_calibration_the_file_answers_as_the_network(name, per_channel, tmp_path):
+    network = fitted(name)
+
+    save_program(network, gratings.SHAPE, tmp_path / "float")
+    calibration = TRAIN.inputs(np.arange(CALIBRATION))
+    quantised = tmp_path / "quantised" / "model"
+    slim.calibrate(tmp_path / "float", quantised, np.split(calibration, 4), "Hist", per_channel)
+    layers = slim.calibrated_layers(quantised, weights_by_layer(network))
+    assert {len(layer.weight_steps) == 1 for layer in layers} == {not per_channel}
+    file = tmp_path / "model.onnx"
+    count = to_int8_onnx(tmp_path / "float", file, layers, calibration, 13, tmp_path)
+
+    assert count == len(Graph.load(file).of_type("Conv", "Gemm"))
+    expected = run_program(quantised, [TEST.inputs(np.arange(SAMPLES))])
+    assert agreement(answers(file), expected) >= 0.98
+
+
+def test_layers_that_are_to_be_skipped_stay_in_floating_point(tmp_path):
+    network = fitted("depthwise")
+
+    save_program(network, gratings.SHAPE, tmp_path / "float")
+    names = weights_by_layer(network)
+    calibration = TRAIN.inputs(np.arange(64))
+    skipped = [names["body.0.0"], names["head.2"]]
+    slim.calibrate(
+        tmp_path / "float", tmp_path / "q" / "model", np.split(calibration, 2), "AbsMax", True, skipped
+    )
+    layers = slim.calibrated_layers(tmp_path / "q" / "model", names)
+    assert {layer.layer for layer in layers} == set(names) - {"body.0.0", "head.2"}
+
+
+def test_training_again_gives_the_same_weights():
+    first, second = (fitted("depthwise", seed=3).state_dict() for _ in range(2))
+    assert all(np.array_equal(tensor.numpy(), second[name].numpy()) for name, tensor in first.items())
