@@ -26,7 +26,7 @@ class On(StrEnum):
 
 
 class Why(StrEnum):
-    """Reasons that the core itself gives; those of gates and of pods join them."""
+    """Reasons that the core itself gives; those of gates, of retries (`Ending`) and of pods join them."""
 
     VALID = "Valid"
     RUNTIME_NOT_FOUND = "RuntimeNotFound"
@@ -53,13 +53,9 @@ class Why(StrEnum):
     ALREADY_EXISTS = "AlreadyExists"
     PUBLISHED = "Published"
     GATE_FAILED = "GateFailed"
-    STEP_FAILED = "StepFailed"
-    RETRIES_EXHAUSTED = "RetriesExhausted"
     DEADLINE_EXCEEDED = "DeadlineExceeded"
-    START_DEADLINE_EXCEEDED = "StartDeadlineExceeded"
     NAME_CONFLICT = "NameConflict"
     CANCELLED = "Cancelled"
     INVALID_SPEC = "InvalidSpec"
     REQUESTED = "Requested"
-    NOT_REQUESTED = "NotRequested"
     SUCCEEDED = "Succeeded"

@@ -34,7 +34,6 @@ class Reason(StrEnum):
     INCONCLUSIVE = "Inconclusive"
     NOISY = "Noisy"
     HARDWARE_MISMATCH = "HardwareMismatch"
-    SCANNER_UNAVAILABLE = "ScannerUnavailable"
     DATABASE_STALE = "DatabaseStale"
     OS_UNKNOWN = "OSUnknown"
     MISSING = "Missing"
