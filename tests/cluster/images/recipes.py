@@ -125,6 +125,8 @@ IMAGES: Mapping[str, Image] = MappingProxyType(
         "serving": Image((SYSTEM, "serving wheels", "serving code"), _SERVING),
         "serving-vulnerable": Image((SYSTEM, "test package", "serving wheels", "serving code"), _SERVING),
         "data": Image((SYSTEM, "evaluator wheels", "data set", "jobs code"), _JOBS),
+        # The scanner's server has none of our code, so that a change of ours does not restart it.
+        "trivy": Image((SYSTEM, "tools wheels"), ("trivy",)),
         "seaweedfs": Image((SYSTEM, "object store"), ("weed",)),
         "registry": Image((SYSTEM, "registry server"), ("docker-registry",)),
     }

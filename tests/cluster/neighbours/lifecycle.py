@@ -65,7 +65,7 @@ class Arrival:
         self._site, self._tenants, self._runs_registry = site, tuple(tenants), place is None
         self._accounts = accounts.ensure(site.folder / "accounts.json", tenants)
         self._place = place or registry.own(site, self._accounts)
-        wanted = {*(images or recipes.IMAGES), "seaweedfs", "tools"} - {"registry"}
+        wanted = {*(images or recipes.IMAGES), "seaweedfs", "trivy"} - {"registry"}
         self._pushed = [name for name in recipes.IMAGES if name in wanted]
         self._builder = build.Builder([*self._pushed, *(["registry"] if self._runs_registry else [])])
         self._secrets = secrets.own(site, self._accounts, self._place.pull_config, self._ca_bundle)
@@ -90,7 +90,7 @@ class Arrival:
             progress.Step("vulnerability database", self._publish_database, (first, system)),
             progress.Step("object store", self._start_storage, (push.step_name("seaweedfs"),)),
             progress.Step(
-                "scanner", self._start_scanner, (push.step_name("tools"), "vulnerability database")
+                "scanner", self._start_scanner, (push.step_name("trivy"), "vulnerability database")
             ),
             *(
                 progress.Step(f"tenant: {name}", self._welcome(name), ("object store",))
@@ -152,7 +152,7 @@ class Arrival:
     def _start_scanner(self, report: progress.Report) -> str:
         assert self._database is not None
         where = f"{self._place.target.prefix}/{publish.REPOSITORY}"
-        image, digest = self._reference("tools"), self._database.digest
+        image, digest = self._reference("trivy"), self._database.digest
         return self._start("trivy", report, IMAGE=image, DATABASE=where, DATABASE_DIGEST=digest)
 
     def _welcome(self, namespace: str) -> Callable[[progress.Report], str]:
