@@ -203,7 +203,7 @@ class ProbeInput(Frozen):
 
 
 class PrepareDataInput(Frozen):
-    """Make a dataset of files that came with the image; asked for by a Job of the tenant, not by the operator."""
+    """Make a dataset of files that came with the image; asked for by a tenant's Job, not by the operator."""
 
     stage: Literal["prepare-data"] = "prepare-data"
     source: str = "/usr/share/datasets/fashion-mnist"

@@ -31,7 +31,7 @@ __all__ = ["functional", "inference", "nn", "paddle", "quiet", "start"]
 
 
 def quiet(*packages: str) -> None:
-    """Let packages log errors only, and by our handlers: what they tell of every run helps nobody."""
+    """Let packages log errors only, and by our handlers: what they tell of each run helps nobody."""
     for name in [*packages, *logging.root.manager.loggerDict]:
         if name.split(".")[0] in packages:
             logger = logging.getLogger(name)

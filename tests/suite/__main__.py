@@ -43,7 +43,7 @@ TIERS = (
     Tier("chart", pytest("tests/chart")),
     Tier("component", pytest("tests/component")),
     Tier("API", pytest("tests/api")),
-    Tier("cluster", (sys.executable, "-m", "cluster", "up")),
+    Tier("cluster", pytest("tests/cluster_tests")),
     Tier("end to end", pytest("tests/e2e")),
 )
 
