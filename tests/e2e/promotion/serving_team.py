@@ -115,6 +115,13 @@ class ServingTeam:
             watching.until(self.kube, "promotions", place, lambda it: holds(it.get("status", {})), seconds)
         )
 
+    def until_state(self, promotion: str, state: str, seconds: float = 120) -> None:
+        """Wait until a Promotion is in this state; it must not end before."""
+        found = self.until_promotion(
+            promotion, lambda status: status.get("state") == state or "completionTime" in status, seconds
+        )
+        assert found["status"]["state"] == state, found["status"]
+
     def until_target(self, holds: Any, name: str = MODEL, seconds: float = 60) -> Object:
         """A ServingTarget's status once something holds for it."""
         place = (NAMESPACE, name)

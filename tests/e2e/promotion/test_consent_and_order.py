@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from compression_contract.keys import LABEL_PROMOTABLE
@@ -32,14 +34,15 @@ def test_of_two_that_wait_the_older_is_superseded(
     before = team.deployment()
     team.configure({"paused": True})
     team.until_target(lambda status: status["observedGeneration"] == _generation(team))
-    older = team.promote(good[0], "older", orderKey="2999-01-01T00:00:00Z/a")
-    newer = team.promote(good[1], "newest", orderKey="2999-01-02T00:00:00Z/b")
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    older = team.promote(good[0], "older", orderKey=f"{now}/1")
+    newer = team.promote(good[1], "newest", orderKey=f"{now}/2")
     assert team.ended(older)["state"] == "Superseded"
     waiting = team.until_promotion(newer, lambda status: status.get("waitingFor"))
     assert waiting["status"]["waitingFor"] == ["Pause"]
     team.abort(newer)
-    team.configure({"paused": False})
     assert team.ended(newer)["state"] == "Aborted"
+    team.configure({"paused": False})
     assert untouched(team.deployment()) == untouched(before)
 
 

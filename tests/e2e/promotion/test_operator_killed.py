@@ -34,11 +34,11 @@ def test_killed_in_each_phase_a_promotion_still_succeeds_once(
     selector = f"{LABEL_ROLE}=preview,{LABEL_PROMOTION}={name}"
     with watching.recorded(team.kube, "deployments", NAMESPACE, selector, tmp_path / "previews") as previews:
         team.promote(other, name)
-        team.until_promotion(name, lambda status: status.get("state") == "Preflight")
+        team.until_state(name, "Preflight")
         operator_pod.kill_process(team.cluster, team.kube)
-        team.until_promotion(name, lambda status: status.get("state") == "Shifting")
+        team.until_state(name, "Shifting")
         operator_pod.delete_pod(team.kube)
-        team.until_promotion(name, lambda status: status.get("state") == "Settling")
+        team.until_state(name, "Settling")
         operator_pod.kill_process(team.cluster, team.kube)
         status = team.ended(name)
         asking.until(20, of=other.name)

@@ -78,8 +78,10 @@ def _step(target: ObservedTarget, active: ObservedPromotion, now: datetime) -> S
 
 
 def _choose(target: ObservedTarget, status: ServingTargetStatus, now: datetime) -> Decision:
-    queue = sort_out(target.promotions, status)
-    steps = [
+    given_up = [item for item in target.promotions if item.spec.abort and not item.terminal]
+    queue = sort_out([item for item in target.promotions if item not in given_up], status)
+    steps = [(item, finish(item, "Aborted", "Aborted", "aborted before it began", now)) for item in given_up]
+    steps += [
         (item, finish(item, "Superseded", "Superseded", "a newer release was promoted or waits here", now))
         for item in queue.superseded
     ]

@@ -69,6 +69,21 @@ def test_a_target_without_a_limit_for_a_severity_does_not_count_it():
     assert world.ask().change(version=found).settle().state() == "Preflight"
 
 
+@pytest.mark.parametrize("released", [True, False], ids=["paused", "not released"])
+def test_one_that_waits_can_be_aborted_at_once_and_stands_in_nobodys_way(released):
+    world = World().settle()
+    world.spec["paused"] = True
+    world.ask(created=9, release=released).settle()
+    assert world.state() == "Waiting"
+    spec = world.promotions["fmnist-new"].spec
+    world.change(spec=spec.model_copy(update={"abort": True})).settle()
+    assert (world.state(), world.reason(), world.image) == ("Aborted", "Aborted", OLD)
+    assert world.status.watermark is None
+    world.spec["paused"] = False
+    world.ask("older", created=1).settle()
+    assert world.state("older") == "Preflight"
+
+
 def test_only_signed_releases_where_a_signature_is_asked_for():
     world = World().settle()
     world.spec["accepts"]["requireSignature"] = True
