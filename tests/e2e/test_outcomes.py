@@ -96,11 +96,13 @@ def secret(name: str, **data: str) -> str:
     )
 
 
-def test_a_denied_push_ends_without_a_half_made_release(platform, run):
+def test_refused_registry_credentials_end_the_run_without_a_half_made_release(platform, run):
     wrong = json.dumps({"auths": {platform.neighbours.registry: {"username": "nobody", "password": "wrong"}}})
     platform.kube.apply(secret("compression-registry-denied", **{".dockerconfigjson": wrong}))
     job = run("denied", packaging={"pushSecretRef": {"name": "compression-registry-denied"}})
-    assert reasons(job)["Failed"] == "True/PushDenied"
+    # This registry knows accounts but no rights: it refuses the base already.
+    assert reasons(job)["Failed"] == "True/PullDenied"
+    assert "image" not in job["status"]
     assert released(platform, "denied") == []
 
 
