@@ -31,7 +31,7 @@ CASES = [
     pytest.param(Bad("4.1.0", Flaw(unpushed=True), "ImagePull"), id="the image is missing"),
     pytest.param(Bad("4.2.0", Flaw("wrong-answers"), "ParityFailed"), id="the answers are wrong"),
     pytest.param(
-        Bad("4.3.0", Flaw("never-ready"), "ProgressDeadline", deadline="20s"), id="it never gets ready"
+        Bad("4.3.0", Flaw("never-ready"), "ProgressDeadline", deadline="10s"), id="it never gets ready"
     ),
 ]
 
