@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from cluster.errors import ClusterError
+from cluster.neighbours import registry
 from demo import example, platform, prediction, table
 from demo.kube import Kube, KubeError
 
@@ -18,10 +21,17 @@ from demo.kube import Kube, KubeError
 def main() -> int:
     """Run the demo; 0 if the release is live and answers as it was measured."""
     parser = argparse.ArgumentParser(prog="demo", description=__doc__)
-    parser.parse_args()
+    parser.add_argument("--kubeconfig", type=Path, help="of a cluster that is there already")
+    parser.add_argument(
+        "--registry", help="host[:port][/path] to push to, with an account in the docker config"
+    )
+    parser.add_argument("--ca", type=Path, help="PEM certificates of that registry to trust")
+    chosen = parser.parse_args()
+    if bool(chosen.kubeconfig) != bool(chosen.registry):
+        parser.error("KUBECONFIG and REGISTRY belong together: a cluster, and where its images come from")
     console, begun = Console(highlight=False), time.monotonic()
     try:
-        ready = platform.ready(console)
+        ready = _elsewhere(chosen) if chosen.kubeconfig else platform.ready(console)
         console.rule("the example")
         example.apply_serving(ready)
         example.apply_jobs(ready, console.print)
@@ -31,6 +41,14 @@ def main() -> int:
     except (ClusterError, KubeError) as error:
         console.print(f"[red]error:[/] {error}", soft_wrap=True)
         return 1
+
+
+def _elsewhere(chosen: argparse.Namespace) -> platform.Platform:
+    folder = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    bundle = chosen.ca.read_text() if chosen.ca else ""
+    return platform.ready_elsewhere(
+        chosen.kubeconfig, registry.given(chosen.registry, folder / "config.json", bundle)
+    )
 
 
 class _Narrator:

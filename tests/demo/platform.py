@@ -6,6 +6,7 @@ Owns the order of setting up. Every step looks at what is there: a second run ch
 from __future__ import annotations
 
 import json
+import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from typing import Any
 
 from rich.console import Console
 
+from cluster import binaries, lifecycle, progress
 from cluster import instance as instances
-from cluster import lifecycle
 from cluster.client import Cluster
+from cluster.errors import ClusterError
 from cluster.images import build, recipes
-from cluster.neighbours import secrets
+from cluster.neighbours import lifecycle as neighbours
+from cluster.neighbours import registry, secrets
 from cluster.neighbours.lifecycle import Neighbours
-from cluster.neighbours.lifecycle import up as neighbours_up
 from demo.kube import Kube
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,48 +33,69 @@ TENANTS = ("team-a", "team-b")
 
 @dataclass(frozen=True)
 class Platform:
-    """A cluster that is ready for the first manifest."""
+    """A cluster that is ready for the first manifest; `cluster` is None if it is somebody else's."""
 
-    cluster: Cluster
     kube: Kube
     neighbours: Neighbours
+    cluster: Cluster | None = None
+
+    @property
+    def node(self) -> Cluster:
+        """Our own one-node cluster; raises ClusterError on somebody else's."""
+        if self.cluster is None:
+            raise ClusterError("only the one-node cluster can be reached this way")
+        return self.cluster
 
 
 def ready(console: Console, tenants: Sequence[str] = TENANTS) -> Platform:
     """Bring everything up that a first manifest needs on the one-node cluster."""
     instance = instances.claim(instances.DEFAULT, control_plane_only=False, audit=False)
-    names = [*recipes.IMAGES]
-    lifecycle.up(instance, console, beside=build.Builder(names).steps())
+    lifecycle.up(instance, console, beside=build.Builder([*recipes.IMAGES]).steps())
     cluster = Cluster()
-    neighbours = neighbours_up(cluster, tenants)
-    install(cluster, neighbours, tenants)
-    return Platform(cluster, Kube(cluster.kubeconfig), neighbours)
+    platform = Platform(Kube(cluster.kubeconfig), neighbours.up(cluster, tenants), cluster)
+    install(platform, tenants)
+    return platform
 
 
-def install(cluster: Cluster, neighbours: Neighbours, tenants: Sequence[str]) -> None:
+def ready_elsewhere(kubeconfig: Path, place: registry.Place, tenants: Sequence[str] = TENANTS) -> Platform:
+    """The same on a cluster that is there already, with a registry that it can pull from."""
+    progress.show([progress.Step("helm", lambda report: binaries.build(["helm"], report))])
+    platform = Platform(Kube(kubeconfig), neighbours.up_elsewhere(kubeconfig, place, tenants))
+    install(platform, tenants)
+    return platform
+
+
+def install(platform: Platform, tenants: Sequence[str]) -> None:
     """Install the chart, or bring an installed one up to date."""
-    pull = neighbours.accounts.docker_config(neighbours.accounts.pull, neighbours.registry)
     secret = {
         "apiVersion": "v1",
         "kind": "Secret",
         "metadata": {"name": secrets.PULL, "namespace": NAMESPACE},
         "type": "kubernetes.io/dockerconfigjson",
-        "stringData": {".dockerconfigjson": pull},
+        "stringData": {".dockerconfigjson": platform.neighbours.pull_config},
     }
     objects = secrets.as_list([secrets.namespace_object(NAMESPACE), secret])
-    cluster.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=objects)
+    platform.kube.run("apply", "--server-side", "--force-conflicts", "-f", "-", stdin=objects)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-        json.dump(values(neighbours, tenants), file)
+        json.dump(values(platform.neighbours, tenants), file)
         file.flush()
-        cluster.helm(
-            "upgrade", "--install", RELEASE, str(CHART), f"--namespace={NAMESPACE}", "--create-namespace",
-            f"--values={file.name}", "--wait", "--timeout=180s",
-        )  # fmt: skip
+        helm = [
+            str(binaries.path("helm")),
+            f"--kubeconfig={platform.kube.kubeconfig}",
+            "upgrade",
+            "--install",
+        ]
+        helm += [RELEASE, str(CHART), f"--namespace={NAMESPACE}", f"--values={file.name}"]
+        done = subprocess.run(
+            [*helm, "--wait", "--timeout=180s"], capture_output=True, text=True, check=False
+        )
+    if done.returncode != 0:
+        raise ClusterError(f"helm could not install the chart:\n{done.stderr.strip()}")
 
 
-def values(neighbours: Neighbours, tenants: Sequence[str]) -> dict[str, Any]:
+def values(place: Neighbours, tenants: Sequence[str]) -> dict[str, Any]:
     """The chart's values for these neighbours; Helm reads JSON as YAML."""
-    images = neighbours.images
+    images = place.images
     bases = [
         {"name": "onnxruntime", "image": images["serving"]},
         {"name": "onnxruntime-vulnerable", "image": images["serving-vulnerable"]},
@@ -87,10 +110,10 @@ def values(neighbours: Neighbours, tenants: Sequence[str]) -> dict[str, Any]:
         },
         "imagePullSecrets": [{"name": secrets.PULL}],
         "runtime": {
-            "storage": {"url": neighbours.storage},
-            "registry": {"defaultPrefix": f"{neighbours.registry}/models"},
-            "scanner": {"service": neighbours.scanner},
-            "caBundle": neighbours.ca_bundle,
+            "storage": {"url": place.storage},
+            "registry": {"defaultPrefix": f"{place.registry}/models"},
+            "scanner": {"service": place.scanner},
+            "caBundle": place.ca_bundle,
             "spec": {"servingBases": bases},
         },
         "tenants": [

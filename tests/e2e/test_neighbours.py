@@ -139,7 +139,7 @@ def test_the_registry_wants_a_password_and_trusts_nobody_without_it(platform, tm
 @pytest.mark.cluster
 def test_a_second_arrival_changes_no_pod(platform):
     before = pods(platform)
-    again = up(platform.cluster, tuple(platform.neighbours.tenants))
+    again = up(platform.node, tuple(platform.neighbours.tenants))
     assert pods(platform) == before
     assert again.images == platform.neighbours.images
 

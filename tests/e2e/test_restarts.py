@@ -24,7 +24,7 @@ def kill_operator(platform) -> None:
     ]
     for container in running:
         identifier = container["containerID"].removeprefix("containerd://")
-        tasks = platform.cluster.ctr("tasks", "list")
+        tasks = platform.node.ctr("tasks", "list")
         pid = next((line.split()[1] for line in tasks.splitlines() if line.startswith(identifier)), None)
         if pid:
             subprocess.run(["kill", "-KILL", pid], check=False)

@@ -42,7 +42,7 @@ def one_node() -> Cluster:
     except ClusterError:
         operator = None
     if not (operator or {}).get("status", {}).get("readyReplicas"):
-        return platform.ready(Console()).cluster
+        return platform.ready(Console()).node
     return cluster
 
 
