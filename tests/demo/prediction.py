@@ -10,9 +10,12 @@ import json
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compression_contract.base import digest_of
-from demo.kube import Kube, KubeError
+from demo.kube import Answer, Kube, KubeError
+
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Live:
     first: int
 
 
-def predict(kube: Kube, namespace: str, service: str, model: str, inputs: np.ndarray) -> np.ndarray:
+def predict(kube: Kube, namespace: str, service: str, model: str, inputs: Floats) -> Floats:
     """Outputs of the served model for float32 inputs [n, …].
 
     Raises:
@@ -73,7 +76,7 @@ def against_golden(kube: Kube, namespace: str, service: str, model: str) -> Live
     )
 
 
-def _ok(answer):  # type: ignore[no-untyped-def]
+def _ok(answer: Answer) -> Answer:
     if answer.status != 200:
         raise KubeError(f"the Service answered {answer.status}: {answer.body[:300]!r}")
     return answer

@@ -39,7 +39,9 @@ def _measurements(status: Mapping[str, Any]) -> Table:
     base = result.get("baseline", {})
     table = Table("", "FP32", f"INT8 ({candidate['step']})", "", title="measured on the runtime that serves")
     for metric in result["metrics"]:
-        before = next((m for m in base.get("metrics", ()) if m["name"] == metric["name"]), {})
+        before: Mapping[str, Any] = next(
+            (m for m in base.get("metrics", ()) if m["name"] == metric["name"]), {}
+        )
         table.add_row(metric["name"], _interval(before), _interval(metric), f"{result['samples']} images")
     sizes = (base.get("bytes"), result["bytes"])
     if all(sizes):
