@@ -111,7 +111,7 @@ def until_ended(
     """
     deadline = time.monotonic() + seconds
     while True:
-        job = kube.get("compressionjob", name, namespace)
+        job = kube.own("compressionjobs", name, namespace)
         if job is None:
             raise KubeError(f"there is no CompressionJob {namespace}/{name}")
         seen(job)
@@ -129,7 +129,7 @@ def until_promoted(
     """A Promotion once it has ended, well or not."""
 
     def ended() -> Mapping[str, Any] | None:
-        found = kube.get("promotion", name, namespace)
+        found = kube.own("promotions", name, namespace)
         done = found and found.get("status", {}).get("completionTime")
         return found if done else None
 

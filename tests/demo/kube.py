@@ -17,6 +17,8 @@ from typing import Any
 import requests
 from kubernetes import client, config
 
+from compression_contract.keys import API_VERSION
+
 KUBECTL = Path(sys.executable).with_name("kubectl")
 
 
@@ -84,6 +86,18 @@ class Kube:
         if name:
             return found
         return found["items"] if found else []
+
+    def own(self, plural: str, name: str, namespace: str) -> Any:
+        """One object of our kinds, or None; without kubectl, whose start costs more than the answer."""
+        session = self._proxy()
+        answer = session.get(
+            f"{self._host}/apis/{API_VERSION}/namespaces/{namespace}/{plural}/{name}", timeout=30
+        )
+        if answer.status_code == 404:
+            return None
+        if answer.status_code != 200:
+            raise KubeError(answer.text[:500])
+        return answer.json()
 
     def until(self, what: str, probe: Callable[[], Any], seconds: float = 300, interval: float = 0.5) -> Any:
         """What `probe` returns once it is true.
