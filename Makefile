@@ -28,7 +28,7 @@ $(VENV)/.ready: tests/requirements.txt
 	@touch $@
 
 demo: $(VENV)/.ready ## One manifest from apply to a live prediction (on your cluster: KUBECONFIG=... REGISTRY=...)
-	@$(RUN) -m demo $(if $(KUBECONFIG),--kubeconfig '$(KUBECONFIG)') $(if $(REGISTRY),--registry '$(REGISTRY)') $(if $(CA),--ca '$(CA)')
+	@$(RUN) -m demo $(if $(REGISTRY),--kubeconfig '$(KUBECONFIG)' --registry '$(REGISTRY)') $(if $(CA),--ca '$(CA)')
 
 test: $(VENV)/.ready ## Everything: unit, property, chart, component, API, end to end
 	@$(RUN) -m suite
