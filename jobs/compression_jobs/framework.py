@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
+import threading
 import warnings
 
 # A sum's order depends on the number of threads, and so do the last bits of a weight.
@@ -19,19 +21,25 @@ import zlib  # noqa: F401
 
 # It warns of its own use of NumPy, and on each training that batch normalisation tracks its statistics.
 warnings.filterwarnings("ignore", module=r"(paddle|paddleslim|astor|_distutils_hack)(\.|$)")
+_level = logging.root.level
 import paddle  # noqa: E402
 from paddle import inference, nn  # noqa: E402
 from paddle.nn import functional  # noqa: E402
 
-# Its handlers abort the process on SIGTERM; ours ends the stage in order.
+# Its signal handlers abort the process; taking them away takes ours away too, so SIGTERM's is set again.
 paddle.disable_signal_handler()
-
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))
 
 __all__ = ["functional", "inference", "nn", "paddle", "quiet", "start"]
 
 
 def quiet(*packages: str) -> None:
-    """Let packages log errors only, and by our handlers: what they tell of each run helps nobody."""
+    """Let packages log errors only, and by our handlers: what they tell of each run helps nobody.
+
+    To be called after each is loaded: they set the root logger's level too, and silence our own lines.
+    """
+    logging.root.setLevel(_level)
     for name in [*packages, *logging.root.manager.loggerDict]:
         if name.split(".")[0] in packages:
             logger = logging.getLogger(name)

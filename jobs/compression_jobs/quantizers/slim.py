@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import paddleslim
 from numpy.typing import NDArray
-from paddleslim.quant import quant_post_static
 
 from compression_jobs.exporters.program import PROGRAM_SUFFIX, WEIGHTS_SUFFIX, load_program, static_mode
 from compression_jobs.exporters.scales import LayerScales, positive
 from compression_jobs.framework import paddle, quiet
+
+# PaddleSlim loads Paddle, which only `framework` does in the right way: it comes after it.
+# isort: split
+import paddleslim
+from paddleslim.quant import quant_post_static
 
 quiet("paddle", "paddleslim")
 

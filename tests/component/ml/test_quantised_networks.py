@@ -13,7 +13,8 @@ import onnxruntime
 import pytest
 
 from compression_contract.methods import Optimizer
-from compression_jobs import framework
+from compression_jobs import framework, networks
+from compression_jobs.errors import Misconfigured
 from compression_jobs.exporters.convert import to_int8_onnx
 from compression_jobs.exporters.graph import Graph
 from compression_jobs.exporters.program import run_program, save_program
@@ -144,3 +145,19 @@ def test_layers_that_are_to_be_skipped_stay_in_floating_point(tmp_path):
 def test_training_again_gives_the_same_weights():
     first, second = (fitted("depthwise", seed=3).state_dict() for _ in range(2))
     assert all(np.array_equal(tensor.numpy(), second[name].numpy()) for name, tensor in first.items())
+
+
+def test_an_unknown_architecture_is_told_with_those_that_exist():
+    with pytest.raises(Misconfigured, match="mobilenet_v1_tiny") as caught:
+        networks.build("alexnet", gratings.SHAPE, gratings.CLASSES)
+    assert caught.value.reason == "ArchitectureUnknown"
+
+
+@pytest.mark.parametrize("name", sorted(networks.NETWORKS))
+def test_every_architecture_answers_with_logits(name):
+    framework.start(0)
+    network = networks.build(name, (1, 32, 32), 10)
+    network.eval()
+    images = framework.paddle.zeros([2, 1, 32, 32])
+    assert network(images).shape == [2, 10]
+    assert networks.parameters(network) > 1000
