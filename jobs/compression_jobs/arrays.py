@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from compression_jobs.errors import InvalidData
 
-MAX_MEMBERS: Final = 64
+MAX_MEMBERS: Final = 4096
 _MAX_HEADER: Final = 64 * 1024
 _UNREADABLE: Final = (zipfile.BadZipFile, zlib.error, EOFError, ValueError, KeyError, RuntimeError)
 

@@ -94,7 +94,13 @@ class Verification(ApiModel):
         Field(description="Required: pods must give the golden predictions. Off: readiness is enough."),
     ] = "Required"
     max_latency_factor: Annotated[
-        float, Field(gt=0, le=1000, description="Largest ratio of the 95th percentile to the evaluated one.")
+        float,
+        Field(
+            gt=0,
+            le=1000,
+            description="Largest ratio of the 95th percentile to the evaluated one, beside 50 ms for the "
+            "request.",
+        ),
     ] = 3.0
     limits: Annotated[Limits, Field(description="How many probes may go wrong.")] = Limits(
         failure=0, inconclusive=2, error=3

@@ -98,7 +98,7 @@ def _no_magic(path: Path):
         (_absent, "lacks the array 'a'"),
         (_objects, "Python objects"),
         (_bomb, "more than the 1048576 allowed"),
-        (_crowd, "more than 64 members"),
+        (_crowd, f"more than {arrays.MAX_MEMBERS} members"),
         (_negative, "negative length"),
         (_code, "no readable"),
         (_no_magic, "unknown header"),

@@ -26,6 +26,8 @@ from compression_operator.core.results import read_result
 PREVIEW: Literal["preview"] = "preview"
 SETTLE: Literal["settle"] = "settle"
 Phase = Literal["preview", "settle"]
+REQUEST_ALLOWANCE_MS = 50.0
+"""What a request may cost beside the model: the evaluator calls the runtime, the probe asks over HTTP."""
 _EFFECTS = {PREVIEW: journal.PROBE_PREVIEW, SETTLE: journal.SETTLE}
 
 
@@ -100,7 +102,7 @@ def compose(situation: Situation, question: Question) -> ProbeInput:
     """The input of a probe; expected values come from the ModelVersion, never from a pod."""
     verification, artifact = situation.target.spec.verification, situation.version.artifact
     measured = milliseconds(situation.version.evaluation.latency_p95)
-    limit = measured * verification.max_latency_factor if measured else None
+    limit = measured * verification.max_latency_factor + REQUEST_ALLOWANCE_MS if measured else None
     return ProbeInput(
         model=situation.version.model,
         port=verification.port,

@@ -71,3 +71,8 @@ def test_a_release_without_measured_latency_is_probed_without_a_limit():
         World().settle().ask().change(version=version(evaluation=evaluation)).settle().preview_runs().settle()
     )
     assert world.promotions["fmnist-new"].probes
+
+
+def test_a_probe_allows_a_multiple_of_the_measured_latency_and_the_cost_of_a_request():
+    world = World().settle().ask().settle().preview_runs().settle()
+    assert world.asked[-1]["maxLatencyP95Ms"] == pytest.approx(6.1 * 3 + 50)

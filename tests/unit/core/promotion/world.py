@@ -76,6 +76,8 @@ class World:
     """The pods that each probe Job was told to question."""
     writes: list[str] = field(default_factory=list)
     said: list[str] = field(default_factory=list)
+    asked: list[dict[str, Any]] = field(default_factory=list)
+    """Inputs of the probes, latest last."""
 
     def __post_init__(self) -> None:
         self.deployment = self.deployment or live(OLD)
@@ -297,6 +299,7 @@ class World:
         self.writes.append("create probe")
         annotations = body["spec"]["template"]["metadata"]["annotations"]
         question = json.loads(annotations[ANNOTATION_INPUT])["parameters"]
+        self.asked.append(question)
         self.questioned[metadata["name"]] = tuple(subject["name"] for subject in question["subjects"])
         job = ChildJob(
             name=metadata["name"],
