@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help demo test lint cluster-up cluster-down cluster-status lock generate clean
+.PHONY: help demo test lint cluster-up cluster-down cluster-status lock generate pin-images clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -54,6 +54,9 @@ generate: $(VENV)/.ready ## Write crds/ and the chart's copies from the API mode
 
 lock: $(VENV)/.ready ## Resolve every requirements file anew, with hashes
 	@$(RUN) -m cluster.images.lock
+
+pin-images: $(VENV)/.ready ## Print `docker build` lines whose bases are pinned by digest (asks the public registries)
+	@$(RUN) -m cluster.images.pin
 
 clean: ## Remove what the verbs left in the checkout
 	@rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .coverage
