@@ -123,16 +123,7 @@ class World:
         assert item.preview is not None
         image = str(item.preview.image("server"))
         ready = pod.get("ready", not pod.get("waiting_reason"))
-        view = PodView(
-            name="preview-1",
-            uid="pod-p",
-            owner_uid="",
-            phase="Running",
-            address="10.0.0.9",
-            images=(image,),
-            image_id=image,
-            created=self.now,
-        )
+        view = self._running(image, "preview-1", "10.0.0.9")
         count = int(ready)
         preview = replace(
             item.preview,
@@ -150,16 +141,7 @@ class World:
         assert self.deployment is not None
         image = str(self.deployment.image("server"))
         ready = pod.get("ready", not pod.get("waiting_reason"))
-        view = PodView(
-            name="live-1",
-            uid="pod-l",
-            owner_uid="",
-            phase="Running",
-            address="10.0.0.5",
-            images=(image,),
-            image_id=image,
-            created=self.now,
-        )
+        view = self._running(image, "live-1", "10.0.0.5")
         pods = tuple(
             replace(view, **{"ready": ready, **pod, "name": f"live-{n}", "uid": f"{n}"})
             for n in range(self.deployment.replicas)
@@ -172,6 +154,19 @@ class World:
             available=available,
             ready=available,
             pods=pods,
+        )
+
+    def _running(self, image: str, name: str, address: str) -> PodView:
+        """A pod that was started just now and runs this image."""
+        return PodView(
+            name=name,
+            uid=f"uid-{name}",
+            owner_uid="",
+            phase="Running",
+            address=address,
+            images=(image,),
+            image_id=image,
+            created=self.now,
         )
 
     def probe_ends(
