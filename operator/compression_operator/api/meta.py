@@ -5,7 +5,7 @@ Reads what the operator needs of them and nothing more.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
@@ -59,6 +59,10 @@ class Condition(ApiModel):
 
 
 Conditions = Annotated[tuple[Condition, ...], Field(max_length=16), map_list("type")]
+
+
+SEVERITIES: Final = ("critical", "high", "medium", "low", "unknown")
+"""The severities that findings are counted by, worst first."""
 
 
 class Counts(ApiModel):

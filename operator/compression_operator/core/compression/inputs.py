@@ -34,7 +34,7 @@ from compression_contract.methods import (
     TeacherInput,
 )
 from compression_operator.api.base import ApiModel
-from compression_operator.api.compressionjob.methods import DEFAULT_EPOCHS_FRACTION, PTQ, QAT, Distill
+from compression_operator.api.compressionjob.methods import PTQ, QAT, Distill
 from compression_operator.api.compressionjob.pipeline import Step
 from compression_operator.api.compressionjob.status import Artifact, CompressionJobStatus
 from compression_operator.core.compression.effective import DEFAULT_READER, Effective
@@ -186,11 +186,10 @@ def _ptq(step: Step, ptq: PTQ, plan: Effective, status: CompressionJobStatus) ->
 def _qat(step: Step, qat: QAT, plan: Effective, status: CompressionJobStatus) -> QATInput:
     ancestor = plan.ancestor(step)
     distill = ancestor.distill if ancestor is not None else None
-    fraction = qat.epochs_fraction or DEFAULT_EPOCHS_FRACTION
     fields = {
         "dataset": _dataset(plan).wire(),
         "source": source_of(step, plan, status).wire(),
-        "epochs": float(qat.epochs or fraction * plan.spec.student.schedule_epochs),
+        "epochs": qat.length(plan.spec.student.schedule_epochs),
         "learning_rate": qat.learning_rate,
         "quanters": _plain(qat.quanters),
         "freeze_batch_norm_after": qat.freeze_batch_norm_after,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from compression_operator.api.meta import SEVERITIES
 from compression_operator.api.modelversion import ModelVersionSpec
 from compression_operator.api.scalars import format_duration
 from compression_operator.core.promotion.observed import ObservedPromotion, ObservedTarget
@@ -97,7 +98,7 @@ def _scan(target: ObservedTarget, version: ModelVersionSpec, now: datetime) -> R
             f"{format_duration(limit)}; run the job again, or raise spec.accepts.maxScanAge",
         )
     floor = target.spec.accepts.max_vulnerabilities
-    for severity in ("critical", "high", "medium", "low", "unknown"):
+    for severity in SEVERITIES:
         allowed, found = getattr(floor, severity), getattr(version.scan.counts, severity)
         if 0 <= allowed < found:
             return Refusal("Vulnerable", f"{found} {severity} findings, this target allows {allowed}")
