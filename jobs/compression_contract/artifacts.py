@@ -35,6 +35,10 @@ class ArtifactKind(StrEnum):
     EVALUATION = "Evaluation"
     RESOLUTION = "Resolution"
     SCAN = "Scan"
+    TEACHER_OUTPUTS = "TeacherOutputs"
+    CHECKPOINT = "Checkpoint"
+    CODE = "Code"
+    REPORT = "Report"
 
 
 class FileEntry(Frozen):

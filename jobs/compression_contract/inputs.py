@@ -5,7 +5,7 @@ Owns the inputs of all stages. Must not hold a credential: those are mounted fro
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -21,9 +21,11 @@ from compression_contract.methods import (
     Metric,
     Optimizer,
     Positive,
+    Pruning,
     Quanters,
     Splits,
     StudentInput,
+    TaskName,
     TeacherInput,
 )
 from compression_contract.served_model import Tolerance
@@ -41,6 +43,7 @@ class ResolveInput(Frozen):
     """Check access, hash what came without digest, read the dataset's shape: before anything costs time."""
 
     stage: Literal["resolve"] = "resolve"
+    task: TaskName = "ImageClassification"
     dataset: Unresolved
     reader: str = "npz"
     splits: Splits = Splits()
@@ -52,6 +55,7 @@ class PreflightInput(Frozen):
     """Measure every teacher on the test split before any training."""
 
     stage: Literal["preflight"] = "preflight"
+    task: TaskName = "ImageClassification"
     dataset: DatasetInput
     teachers: tuple[TeacherInput, ...]
     num_classes: Count
@@ -64,12 +68,34 @@ class DistillInput(Frozen):
     """Train a float student under its teachers."""
 
     stage: Literal["distill"] = "distill"
+    task: TaskName = "ImageClassification"
     dataset: DatasetInput
     student: StudentInput
     distillation: Distillation
     epochs: Count
     optimizer: Optimizer = Optimizer()
     cache_teacher_outputs: bool = True
+    code: ArtifactRef | None = None
+    """The author's own network and reader."""
+    replicas: Count = 1
+    """Pods that train together, each on its share of every batch."""
+    onnx_opset: int = 13
+
+
+class PruneInput(Frozen):
+    """Cut filters of a float student, and train what is left."""
+
+    stage: Literal["prune"] = "prune"
+    task: TaskName = "ImageClassification"
+    dataset: DatasetInput
+    source: ArtifactRef
+    pruning: Pruning
+    finetune_epochs: Annotated[float, Field(ge=0)] = 5
+    optimizer: Optimizer = Optimizer(learning_rate=0.0005)
+    distillation: Distillation | None = None
+    """Kept on while the network recovers, where the plan has one."""
+    code: ArtifactRef | None = None
+    replicas: Count = 1
     onnx_opset: int = 13
 
 
@@ -77,6 +103,7 @@ class PTQInput(Frozen):
     """Quantise a float student after training."""
 
     stage: Literal["ptq"] = "ptq"
+    task: TaskName = "ImageClassification"
     dataset: DatasetInput
     source: ArtifactRef
     engine: Literal["PaddleSlim", "OnnxRuntime"] = "PaddleSlim"
@@ -88,6 +115,9 @@ class PTQInput(Frozen):
     smooth_alpha: float | None = None
     skip_layers: tuple[str, ...] = ()
     weight_bits: int = 8
+    sensitivity: bool = False
+    """Also measure what each layer's quantisation alone costs."""
+    code: ArtifactRef | None = None
     onnx_opset: int = 13
 
 
@@ -95,6 +125,7 @@ class QATInput(Frozen):
     """Fine-tune a float student under fake quantisation."""
 
     stage: Literal["qat"] = "qat"
+    task: TaskName = "ImageClassification"
     dataset: DatasetInput
     source: ArtifactRef
     epochs: Positive
@@ -105,6 +136,8 @@ class QATInput(Frozen):
     freeze_batch_norm_after: Annotated[float, Field(ge=0, le=1)] = 0.75
     distillation: Distillation | None = None
     """Kept on during fine-tuning where the plan asks for it."""
+    code: ArtifactRef | None = None
+    replicas: Count = 1
     onnx_opset: int = 13
 
 
@@ -112,6 +145,7 @@ class EvaluateInput(Frozen):
     """Measure a candidate, and beside it its float baseline, as it will be deployed."""
 
     stage: Literal["evaluate"] = "evaluate"
+    task: TaskName = "ImageClassification"
     dataset: DatasetInput
     candidate: ArtifactRef
     baseline: ArtifactRef | None = None
@@ -202,6 +236,26 @@ class ProbeInput(Frozen):
     failure_limit: Annotated[int, Field(ge=0)] = 0
 
 
+class ReportedArtifact(Frozen):
+    """A piece of evidence of a run."""
+
+    step: str
+    role: Literal["train", "candidate", "evaluation", "scan"]
+    target: str = ""
+    """Of an evaluation: the deployed configuration that was measured."""
+    artifact: ArtifactRef
+
+
+class ReportInput(Frozen):
+    """Draw the page that a person reads after a run, passed or failed."""
+
+    stage: Literal["report"] = "report"
+    task: TaskName = "ImageClassification"
+    summary: dict[str, Any]
+    """What the operator knows: the job's name, plan, gates with verdicts, image, scan, digests."""
+    artifacts: Annotated[tuple[ReportedArtifact, ...], Field(max_length=64)] = ()
+
+
 class PrepareDataInput(Frozen):
     """Make a dataset of files that came with the image; asked for by a tenant's Job, not by the operator."""
 
@@ -220,6 +274,7 @@ class TrainTeacherInput(Frozen):
     """Train a teacher; asked for by a Job of the tenant, not by the operator."""
 
     stage: Literal["train-teacher"] = "train-teacher"
+    task: TaskName = "ImageClassification"
     dataset: DatasetInput
     arch: str
     epochs: Positive
@@ -230,12 +285,14 @@ StageParameters = Annotated[
     ResolveInput
     | PreflightInput
     | DistillInput
+    | PruneInput
     | PTQInput
     | QATInput
     | EvaluateInput
     | PackageInput
     | ScanInput
     | ProbeInput
+    | ReportInput
     | PrepareDataInput
     | TrainTeacherInput,
     Field(discriminator="stage"),
@@ -268,4 +325,6 @@ class StageInput(Frozen):
     """The artifact's place; None for stages that store nothing."""
     ca_bundle: str = ""
     """PEM certificates trusted for storage, registry and scanner beside the system's own."""
+    checkpoint_seconds: Positive | None = None
+    """How often training stores what it needs to go on after an interruption; None is never."""
     parameters: StageParameters

@@ -16,6 +16,11 @@ from compression_contract.base import S3URI, Digest, Fraction, Frozen
 Positive = Annotated[float, Field(gt=0)]
 Count = Annotated[int, Field(ge=1)]
 
+TaskName = Literal[
+    "ImageClassification", "ObjectDetection", "OCRRecognition", "TextClassification", "SpeechRecognition"
+]
+"""What a model is for: it decides the meaning of its one output, the loss, and the metrics."""
+
 
 class Splits(Frozen):
     """Names of the dataset's parts; a calibration part that the dataset lacks is carved out of train."""
@@ -91,6 +96,18 @@ class Distillation(Frozen):
     scale_by_temperature_squared: bool = True
     alpha: tuple[AlphaPoint, ...] = (AlphaPoint(at=0.0, value=0.9),)
     features: tuple[FeatureMimic, ...] = ()
+    cache: S3URI | None = None
+    """Where teachers' outputs are kept by digest, for other steps and runs; None keeps them in the pod."""
+
+
+class Pruning(Frozen):
+    """Which filters of a network go."""
+
+    criterion: Literal["L1Norm", "FPGM"] = "L1Norm"
+    ratio: Annotated[float, Field(ge=0, le=0.95)]
+    """Share of the filters of each layer that is cut."""
+    exclude: tuple[str, ...] = ()
+    """Layers that are left whole."""
 
 
 class Quanters(Frozen):

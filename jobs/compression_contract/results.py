@@ -56,9 +56,12 @@ class PreflightFacts(Frozen):
 class TrainFacts(Frozen):
     """What training or quantisation reports: for people only, no gate reads it."""
 
-    stage: Literal["distill", "ptq", "qat"]
+    stage: Literal["distill", "prune", "ptq", "qat"]
     seconds: NonNegative
     steps: Tally = 0
+    resumed_at_step: Tally = 0
+    """Where an interrupted training went on; 0 began at the start."""
+    samples_per_second: NonNegative | None = None
     loss: float | None = None
     layers: Tally = 0
     """Quantised layers."""
@@ -90,6 +93,16 @@ class PairedCounts(Frozen):
     both: Tally
     only_candidate: Tally
     only_baseline: Tally
+
+
+class PairedDifference(Frozen):
+    """Candidate less baseline of a metric that is no proportion, resampled over the same samples."""
+
+    name: Word
+    value: float
+    low: float
+    high: float
+    samples: Tally
 
 
 class Latency(Frozen):
@@ -137,6 +150,7 @@ class EvaluateFacts(Frozen):
     candidate: Measurement
     baseline: Measurement | None = None
     paired: Annotated[tuple[PairedCounts, ...], Field(max_length=8)] = ()
+    differences: Annotated[tuple[PairedDifference, ...], Field(max_length=8)] = ()
     agreement: Agreement | None = None
     golden_digest: Digest
     predictions_digest: Digest
@@ -209,8 +223,24 @@ class ProbeFacts(Frozen):
     live: Annotated[tuple[SubjectReport, ...], Field(max_length=4)] = ()
 
 
+class ReportFacts(Frozen):
+    """The page that was written; no gate reads it."""
+
+    stage: Literal["report"] = "report"
+    page: Annotated[str, StringConstraints(max_length=256)]
+    """Its path in the artifact."""
+    bytes: Tally
+
+
 StageFacts = Annotated[
-    ResolveFacts | PreflightFacts | TrainFacts | EvaluateFacts | PackageFacts | ScanFacts | ProbeFacts,
+    ResolveFacts
+    | PreflightFacts
+    | TrainFacts
+    | EvaluateFacts
+    | PackageFacts
+    | ScanFacts
+    | ProbeFacts
+    | ReportFacts,
     Field(discriminator="stage"),
 ]
 

@@ -27,6 +27,8 @@ STAGES: Final[Mapping[str, str]] = {
     "scan": "compression_jobs.stages.scan:run",
     "probe": "compression_jobs.stages.probe:run",
     "prepare-data": "compression_jobs.stages.prepare_data:run",
+    "prune": "compression_jobs.stages.prune:run",
+    "report": "compression_jobs.stages.report:run",
     "train-teacher": "compression_jobs.stages.train_teacher:run",
 }
 
