@@ -7,6 +7,7 @@ import subprocess
 import time
 
 import pytest
+import requests
 
 from demo import example
 from demo.platform import NAMESPACE, RELEASE
@@ -30,7 +31,22 @@ def kill_operator(platform) -> None:
             subprocess.run(["kill", "-KILL", pid], check=False)
 
 
-def count(platform, name: str) -> dict[str, int]:
+def tags(platform, name: str, folder) -> list[str]:
+    """The tags of a job's model in the registry, what refers to its image among them."""
+    bundle = folder / "ca.pem"
+    bundle.write_text(platform.neighbours.ca_bundle)
+    image = platform.kube.get("compressionjob", name, example.NAMESPACE)["status"]["image"]
+    host, _, repository = image["repository"].partition("/")
+    account = platform.neighbours.accounts.pull
+    with requests.Session() as session:
+        session.trust_env = False
+        session.auth = (account.name, account.password)
+        answer = session.get(f"https://{host}/v2/{repository}/tags/list", verify=str(bundle), timeout=30)
+    answer.raise_for_status()
+    return answer.json()["tags"]
+
+
+def count(platform, name: str, folder) -> dict[str, int]:
     """What a run left behind."""
     label = {"compression.modelops.dev/job": name}
     versions = [v for v in platform.kube.get("modelversions") if v["spec"]["model"] == name]
@@ -39,10 +55,11 @@ def count(platform, name: str) -> dict[str, int]:
         "jobs": len(platform.kube.get("jobs", **label)),
         "versions": len(versions),
         "promotions": len(promotions),
+        "tags": len(tags(platform, name, folder)),
     }
 
 
-def test_five_kills_at_random_change_neither_the_end_nor_the_counts(platform, run):
+def test_five_kills_at_random_change_neither_the_end_nor_the_counts(platform, run, tmp_path):
     quiet = run("undisturbed")
     run("disturbed", wait=False)
     chance = random.Random(20261122)
@@ -52,8 +69,9 @@ def test_five_kills_at_random_change_neither_the_end_nor_the_counts(platform, ru
     disturbed = example.until_ended(platform.kube, "disturbed", seconds=600)
     assert example.condition(quiet, "Complete")
     assert example.condition(disturbed, "Complete")
-    expected, found = count(platform, "undisturbed"), count(platform, "disturbed")
+    expected, found = count(platform, "undisturbed", tmp_path), count(platform, "disturbed", tmp_path)
     assert found == expected
+    assert expected["tags"] >= 1
     assert [s["attempts"] for s in disturbed["status"]["stages"]] == [
         s["attempts"] for s in quiet["status"]["stages"]
     ]

@@ -1,8 +1,9 @@
 """Compare server libraries for the serving image: latency, memory, size, packages, start.
 
 Run as `python -m bench.serving.compare FOLDER [NAME …]` with tests/ and jobs/ on PYTHONPATH; each candidate
-gets a virtual environment of its own below FOLDER, made with uv. The network is so small that nearly all of a
-request's time is the server's. Nothing here asserts: the table is for a person.
+gets a virtual environment of its own below FOLDER, made with uv. With `--advisories` and a checkout of
+github.com/pypa/advisory-database its packages are looked up there. The network is so small that nearly all of
+a request's time is the server's. Nothing here asserts: the table is for a person.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.serving import advisories
 from component.serving import model_folder
 from component.serving.server_process import free_port
 
@@ -102,9 +104,14 @@ def environment_of(name: str, candidate: Candidate, folder: Path) -> Path:
     return python
 
 
+def site_packages(python: Path) -> Path:
+    """Where an environment keeps its packages."""
+    return next(python.parents[1].glob("lib/python*/site-packages"))
+
+
 def installed(python: Path) -> tuple[int, float]:
     """Packages, and the MB of site-packages without bytecode."""
-    site = next(python.parents[1].glob("lib/python*/site-packages"))
+    site = site_packages(python)
     count = len(list(site.glob("*.dist-info")))
     files = (path for path in site.rglob("*") if path.is_file() and path.suffix != ".pyc")
     return count, sum(path.stat().st_size for path in files) / 1e6
@@ -197,8 +204,9 @@ class Contestant:
                 connection.close()
         raise RuntimeError(f"{self.name} does not get ready")
 
-    def row(self, processor: float) -> str:
+    def row(self, processor: float, database: Path | None) -> str:
         """The table's row; of each round's percentiles the least disturbed one counts."""
+        findings = advisories.of(site_packages(self.python), database) if database else None
         p50, p95 = (min(np.percentile(one, share) for one in self.rounds) * 1000 for share in (50, 95))
         packages, megabytes = installed(self.python)
         cells = (
@@ -210,6 +218,7 @@ class Contestant:
             f"{self.started:.1f}",
             packages,
             f"{megabytes:.0f}",
+            f"{findings.open} / {findings.ever}" if findings else "-",
         )
         return f"| {self.name} | " + " | ".join(map(str, cells)) + " |"
 
@@ -218,7 +227,7 @@ class Contestant:
         self.process.wait(20)
 
 
-def compete(contestants: list[Contestant], body: bytes) -> None:
+def compete(contestants: list[Contestant], body: bytes, database: Path | None) -> None:
     """Rounds in turn, so that the machine's other load meets all of them alike; prints the table."""
     for contestant in contestants:
         calls(contestant.port, body, WARM_UP)
@@ -231,10 +240,10 @@ def compete(contestants: list[Contestant], body: bytes) -> None:
         for contestant in contestants:
             contestant.rates.append(throughput(contestant.port, body))
     rate = f"answers/s of {CLIENTS} clients"
-    print(f"| server | p50 ms | p95 ms | CPU ms | {rate} | MB | start s | packages | site MB |")
-    print("|---|---|---|---|---|---|---|---|---|")
+    print(f"| server | p50 ms | p95 ms | CPU ms | {rate} | MB | start s | packages | site MB | advisories |")
+    print("|---|---|---|---|---|---|---|---|---|---|")
     for contestant in contestants:
-        print(contestant.row(used[contestant.name]))
+        print(contestant.row(used[contestant.name], database))
 
 
 def main() -> None:
@@ -242,6 +251,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("names", nargs="*", help="rows to measure; all of them by default")
+    parser.add_argument("--advisories", type=Path, help="a checkout of github.com/pypa/advisory-database")
     given = parser.parse_args()
     folder = given.folder.resolve()
     model = model_folder.write(folder / "models")
@@ -253,7 +263,7 @@ def main() -> None:
         for name, candidate in TABLE.items():
             if not given.names or name in given.names:
                 contestants.append(Contestant(name, candidate, folder, model.path))
-        compete(contestants, body)
+        compete(contestants, body, given.advisories)
     finally:
         for contestant in contestants:
             contestant.stop()
