@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, Protocol
 
 from compression_jobs.errors import Misconfigured
 from compression_jobs.framework import nn
 from compression_jobs.networks.mobilenet_v1 import MobileNetV1, Stem
+from compression_jobs.networks.mobilenet_v2 import STAGES, MobileNetV2
+from compression_jobs.networks.mobilenet_v3 import SMALL, Block, MobileNetV3
 from compression_jobs.networks.resnet import ResNet
 
 __all__ = ["NETWORKS", "Network", "build", "parameters"]
@@ -25,6 +28,19 @@ class Network(Protocol):
         ...
 
 
+# The published strides divide an image's size by 32, which leaves nothing of one of 32x32: networks whose
+# name ends in _32 keep the full size in one stage more at either end, and divide by 8.
+_V2_32: Final = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 1),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    *STAGES[4:5],
+    (6, 160, 3, 1),
+    STAGES[6],
+)
+_V3_32: Final = (replace(SMALL[0], stride=1), *SMALL[1:8], replace(SMALL[8], stride=1), *SMALL[9:])
+
 NETWORKS: Final[Mapping[str, Network]] = {
     "mobilenet_v1_x1_0": MobileNetV1(),
     "mobilenet_v1_x0_5": MobileNetV1(width=0.5),
@@ -34,11 +50,32 @@ NETWORKS: Final[Mapping[str, Network]] = {
     "mobilenet_v1_tiny": MobileNetV1(
         stems=(Stem(24, kernel=5), Stem(48)), blocks=((64, 1), (128, 2)), hidden=(1024, 384)
     ),
+    "mobilenet_v2_x1_0": MobileNetV2(),
+    "mobilenet_v2_x0_5": MobileNetV2(width=0.5),
+    "mobilenet_v2_x1_0_32": MobileNetV2(stages=_V2_32),
+    "mobilenet_v2_x0_5_32": MobileNetV2(stages=_V2_32, width=0.5),
+    "mobilenet_v2_tiny": MobileNetV2((16, 2), ((1, 16, 1, 1), (4, 24, 2, 2), (4, 32, 2, 2)), last=128),
+    "mobilenet_v3_small_x1_0": MobileNetV3(),
+    "mobilenet_v3_small_x0_5": MobileNetV3(width=0.5),
+    "mobilenet_v3_small_x1_0_32": MobileNetV3(blocks=_V3_32),
+    "mobilenet_v3_small_x0_5_32": MobileNetV3(blocks=_V3_32, width=0.5),
+    "mobilenet_v3_tiny": MobileNetV3(
+        blocks=(
+            Block(3, 32, 24, squeeze=False, hard_swish=False, stride=2),
+            Block(5, 96, 32, squeeze=True, hard_swish=True, stride=2),
+            Block(5, 128, 32, squeeze=True, hard_swish=True),
+        ),
+        last=96,
+        hidden=128,
+    ),
     "resnet8": ResNet(),
     "resnet8_w32": ResNet(width=32),
     "resnet8_s2": ResNet(stem_stride=2),
     "resnet14": ResNet((2, 2, 2)),
     "resnet20": ResNet((3, 3, 3)),
+    "resnet18": ResNet((2, 2, 2, 2), width=64, stem_kernel=7, stem_stride=2, stem_pooling=True),
+    "resnet18_32": ResNet((2, 2, 2, 2), width=64),
+    "resnet18_32_s2": ResNet((2, 2, 2, 2), width=64, stem_stride=2),
     "resnet20_w64": ResNet((3, 3, 3), width=64),
 }
 

@@ -1,21 +1,35 @@
 """The pieces that networks are made of.
 
-Owns layers whose quantised form is known to convert: convolution, batch normalisation, ReLU. Must not know
-any network.
+Owns layers whose quantised form is known to convert: convolution, batch normalisation, activation, and the
+blocks that several networks share. Must not know any network.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 from compression_jobs.framework import nn, paddle
 
+Activation = Any
+"""The class of an activation layer, made without arguments; Paddle is not typed."""
 
-def convolution(inputs: int, outputs: int, kernel: int, *, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """Convolution with as much padding as keeps the size at stride 1, batch normalisation, ReLU."""
-    return nn.Sequential(*_normalised(inputs, outputs, kernel, stride, groups), nn.ReLU())
+
+def convolution(
+    inputs: int, outputs: int, kernel: int, *, stride: int = 1, activation: Activation = nn.ReLU
+) -> nn.Sequential:
+    """Convolution with as much padding as keeps the size at stride 1, batch normalisation, activation."""
+    return nn.Sequential(*_normalised(inputs, outputs, kernel, stride, 1), activation())
+
+
+def depthwise(
+    channels: int, kernel: int, *, stride: int = 1, activation: Activation = nn.ReLU
+) -> nn.Sequential:
+    """The same with a filter of its own for each channel (Howard et al. 2017, MobileNets)."""
+    return nn.Sequential(*_normalised(channels, channels, kernel, stride, channels), activation())
 
 
 def projection(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Sequential:
-    """The same without ReLU: what is added to a residual path."""
+    """Convolution and batch normalisation without activation: what is added to a residual path."""
     return nn.Sequential(*_normalised(inputs, outputs, kernel, stride, 1))
 
 
@@ -28,12 +42,21 @@ def _normalised(
     return layer, nn.BatchNorm2D(outputs)
 
 
+def divisible(channels: float) -> int:
+    """A scaled width as a multiple of 8, which vector units like; no more than a tenth is lost by it.
+
+    As MobileNet's authors round (github.com/tensorflow/models, research/slim/nets/mobilenet).
+    """
+    rounded = max(8, int(channels + 4) // 8 * 8)
+    return rounded + 8 if rounded < 0.9 * channels else rounded
+
+
 class DepthwiseSeparable(nn.Layer):  # type: ignore[misc]
     """Depthwise 3x3, then pointwise (Howard et al. 2017, MobileNets)."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
-        self.depthwise = convolution(inputs, inputs, 3, stride=stride, groups=inputs)
+        self.depthwise = depthwise(inputs, 3, stride=stride)
         self.pointwise = convolution(inputs, outputs, 1)
 
     def forward(self, features: paddle.Tensor) -> paddle.Tensor:
@@ -60,13 +83,20 @@ class Residual(nn.Layer):  # type: ignore[misc]
 class Classifier(nn.Layer):  # type: ignore[misc]
     """A body of convolutions, global average pooling, and fully connected layers."""
 
-    def __init__(self, body: list[nn.Layer], features: int, hidden: tuple[int, ...], classes: int) -> None:
+    def __init__(
+        self,
+        body: list[nn.Layer],
+        features: int,
+        hidden: tuple[int, ...],
+        classes: int,
+        activation: Activation = nn.ReLU,
+    ) -> None:
         super().__init__()
         self.body = nn.Sequential(*body)
         self.pool = nn.AdaptiveAvgPool2D(1)
         layers: list[nn.Layer] = []
         for width in hidden:
-            layers += [nn.Linear(features, width), nn.ReLU()]
+            layers += [nn.Linear(features, width), activation()]
             features = width
         self.head = nn.Sequential(*layers, nn.Linear(features, classes))
 

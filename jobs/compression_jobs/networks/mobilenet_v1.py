@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compression_jobs.framework import nn
-from compression_jobs.networks.blocks import Classifier, DepthwiseSeparable, convolution
+from compression_jobs.networks.blocks import Classifier, DepthwiseSeparable, convolution, divisible
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,15 +39,11 @@ class MobileNetV1:
         channels = input_shape[0]
         body: list[nn.Layer] = []
         for stem in self.stems:
-            outputs = self._scaled(stem.channels)
+            outputs = divisible(stem.channels * self.width)
             body.append(convolution(channels, outputs, stem.kernel, stride=stem.stride))
             channels = outputs
         for wanted, stride in self.blocks:
-            outputs = self._scaled(wanted)
+            outputs = divisible(wanted * self.width)
             body.append(DepthwiseSeparable(channels, outputs, stride))
             channels = outputs
         return Classifier(body, channels, self.hidden, classes)
-
-    def _scaled(self, channels: int) -> int:
-        """Rounded to a multiple of 8, which vector units like."""
-        return max(8, round(channels * self.width / 8) * 8)

@@ -161,3 +161,17 @@ def test_every_architecture_answers_with_logits(name):
     images = framework.paddle.zeros([2, 1, 32, 32])
     assert network(images).shape == [2, 10]
     assert networks.parameters(network) > 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "count"),
+    [
+        ("mobilenet_v1_x1_0", 4_231_976),
+        ("mobilenet_v2_x1_0", 3_504_872),
+        ("mobilenet_v3_small_x1_0", 2_542_856),
+        ("resnet18", 11_689_512),
+    ],
+)
+def test_published_networks_have_as_many_weights_as_published(name, count):
+    framework.start(0)
+    assert networks.parameters(networks.build(name, (3, 224, 224), 1000)) == count
