@@ -49,6 +49,8 @@ class ResolveInput(Frozen):
     splits: Splits = Splits()
     teachers: tuple[Unresolved, ...] = ()
     student: Unresolved | None = None
+    code: Unresolved | None = None
+    """The author's own network and reader; its digest is never left open."""
 
 
 class PreflightInput(Frozen):

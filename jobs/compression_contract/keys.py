@@ -35,6 +35,20 @@ REGISTRY_SECRET_FOLDER: Final = "/var/run/secrets/compression/registry"  # noqa:
 SCRATCH_FOLDER: Final = "/scratch"
 TERMINATION_LOG: Final = "/dev/termination-log"
 
+EXCHANGE_FOLDER: Final = "/exchange"
+EXCHANGE_INPUTS: Final = f"{EXCHANGE_FOLDER}/inputs"
+"""What was fetched for a stage that runs an author's code; the stage itself holds no credential."""
+EXCHANGE_OUTPUTS: Final = f"{EXCHANGE_FOLDER}/outputs"
+"""What such a stage leaves to be stored."""
+ENV_EXCHANGE: Final = "COMPRESSION_EXCHANGE"
+"""Set to the exchange's folder in all containers of a pod that runs an author's code."""
+ENV_REPLICAS: Final = "COMPRESSION_REPLICAS"
+ENV_MASTER: Final = "COMPRESSION_MASTER"
+"""Host and port of the first of several pods that train together."""
+ENV_RANK: Final = "JOB_COMPLETION_INDEX"
+"""Set by the Job controller in the pods of an Indexed Job."""
+MASTER_PORT: Final = 29500
+
 RUN_AS_USER: Final = 65532
 """The unprivileged user of every pod and image."""
 

@@ -32,6 +32,7 @@ class ResolveFacts(Frozen):
     dataset_digest: Digest
     teacher_digests: dict[str, Digest] = {}
     student_digest: Digest | None = None
+    code_digest: Digest | None = None
     input_shape: tuple[int, ...]
     num_classes: Annotated[int, Field(ge=1)]
     samples: dict[str, int] = {}
