@@ -5,7 +5,7 @@ Owns the inputs of all stages. Must not hold a credential: those are mounted fro
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
 
@@ -28,6 +28,7 @@ from compression_contract.methods import (
     TaskName,
     TeacherInput,
 )
+from compression_contract.report import RunSummary
 from compression_contract.served_model import Tolerance
 
 
@@ -253,8 +254,7 @@ class ReportInput(Frozen):
 
     stage: Literal["report"] = "report"
     task: TaskName = "ImageClassification"
-    summary: dict[str, Any]
-    """What the operator knows: the job's name, plan, gates with verdicts, image, scan, digests."""
+    summary: RunSummary
     artifacts: Annotated[tuple[ReportedArtifact, ...], Field(max_length=64)] = ()
 
 
