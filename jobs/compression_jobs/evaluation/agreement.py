@@ -25,16 +25,17 @@ class Recorded:
     """What the fake-quantised model said of some samples of the test split."""
 
     indices: NDArray[np.int64]
-    predicted: NDArray[np.int64]
+    outputs: NDArray[np.float32]
+    """[m, ...], as the task has them."""
 
 
-def read(path: Path, samples: int, num_classes: int) -> Recorded:
+def read(path: Path, samples: int, output_shape: tuple[int, ...]) -> Recorded:
     """Read the recorded outputs.
 
     Args:
-        path: an .npz file with `indices` int [m] into the test split and `logits` float [m, classes].
+        path: an .npz file with `indices` int [m] into the test split and `logits` float [m, *output_shape].
         samples: of the test split.
-        num_classes: of the dataset.
+        output_shape: of the model for one sample.
 
     Raises:
         InvalidData: ArraysInvalid; FakeQuantInvalid, for what cannot belong to this split.
@@ -44,18 +45,17 @@ def read(path: Path, samples: int, num_classes: int) -> Recorded:
     problem = ""
     if indices.ndim != 1 or indices.dtype.kind not in "iu" or len(indices) == 0:
         problem = "indices must be whole numbers in one dimension, at least one"
-    elif logits.shape != (len(indices), num_classes) or logits.dtype.kind != "f":
-        problem = f"logits must be floats of shape {[len(indices), num_classes]}"
+    elif logits.shape != (len(indices), *output_shape) or logits.dtype.kind != "f":
+        problem = f"logits must be floats of shape {[len(indices), *output_shape]}"
     elif indices.min() < 0 or indices.max() >= samples:
         problem = f"indices must lie in 0..{samples - 1}"
     elif not np.isfinite(logits).all():
         problem = "logits must be finite"
     if problem:
         raise InvalidData("FakeQuantInvalid", f"{path.name} of the candidate: {problem}; export it again.")
-    return Recorded(indices.astype(np.int64), logits.argmax(axis=1))
+    return Recorded(indices.astype(np.int64), logits.astype(np.float32))
 
 
-def compare(recorded: Recorded, predicted: NDArray[np.int64]) -> Agreement:
-    """The share of samples with the same first class."""
-    same = float(np.mean(recorded.predicted == predicted))
-    return Agreement(value=round(same, 6), samples=len(predicted))
+def compare(same: NDArray[np.bool_]) -> Agreement:
+    """The share of samples on which both answer alike."""
+    return Agreement(value=round(float(np.mean(same)), 6), samples=len(same))

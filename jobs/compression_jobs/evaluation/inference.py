@@ -16,22 +16,31 @@ from compression_jobs.errors import InvalidData
 from compression_jobs.metrics.answers import Answers
 from compression_jobs.readers import Indices, Split
 from compression_jobs.runtimes import Session
+from compression_jobs.tasks import Task
 
 BATCH: Final = 64
 """Samples a call where the model leaves it free; integer kernels answer a row alike in any batch."""
 
 
-def require_fit(session: Session, name: str, input_shape: tuple[int, ...], num_classes: int) -> None:
+def require_fit(
+    session: Session, name: str, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
+) -> None:
     """Refuse a model that is made for other data.
+
+    Args:
+        session: of the model.
+        name: of the model, for sentences.
+        input_shape: of one sample of the dataset.
+        output_shape: of its task for one sample, -1 where the network decides.
 
     Raises:
         InvalidData: ShapeMismatch.
     """
-    wanted = {"input": input_shape, "output": (num_classes,)}
+    wanted = {"input": input_shape, "output": output_shape}
     for word, spec in (("input", session.input), ("output", session.output)):
         shape = spec.shape[1:]
         fits = len(shape) == len(wanted[word]) and all(
-            found in {-1, want} for found, want in zip(shape, wanted[word], strict=True)
+            -1 in {found, want} or found == want for found, want in zip(shape, wanted[word], strict=True)
         )
         if not fits:
             raise InvalidData(
@@ -58,7 +67,7 @@ def call_input(session: Session, split: Split, batch_size: int) -> NDArray[np.fl
 
 
 def outputs(session: Session, name: str, split: Split, indices: Indices) -> Iterator[NDArray[np.float32]]:
-    """The outputs [k, classes] of some samples, a batch at a time.
+    """The outputs [k, ...] of some samples, a batch at a time.
 
     Raises:
         InvalidData: ModelFailed; InvalidOutputs, NaN, infinity or a wrong shape.
@@ -71,7 +80,7 @@ def outputs(session: Session, name: str, split: Split, indices: Indices) -> Iter
         if fixed > 0 and len(chosen) < fixed:
             batch = np.concatenate([batch, np.zeros((fixed - len(chosen), *batch.shape[1:]), batch.dtype)])
         answer = session.run(batch)
-        if answer.ndim != 2 or len(answer) != len(batch):
+        if answer.ndim != len(session.output.shape) or len(answer) != len(batch):
             raise InvalidData(
                 "InvalidOutputs", f"{name} answers {len(batch)} samples with shape {list(answer.shape)}."
             )
@@ -83,15 +92,14 @@ def outputs(session: Session, name: str, split: Split, indices: Indices) -> Iter
         yield answer[: len(chosen)]
 
 
-def answers(session: Session, name: str, split: Split, indices: Indices) -> Answers:
-    """The answers to some samples of a labelled split; nothing but them stays in memory.
+def answers(session: Session, name: str, split: Split, indices: Indices, task: Task) -> Answers:
+    """The answers to some samples of a split; nothing but them stays in memory.
 
     Raises:
         InvalidData: as `outputs`.
     """
     parts, start = [], 0
     for batch in outputs(session, name, split, indices):
-        labels = split.labels[indices[start : start + len(batch)]]
-        parts.append(Answers.of(batch, labels))
+        parts.append(task.judge(batch, split.targets(indices[start : start + len(batch)])))
         start += len(batch)
     return Answers.joined(parts)

@@ -1,45 +1,36 @@
-"""The numbers that gates read, by name.
+"""The numbers that gates read.
 
-Owns the registry, the two shapes a metric can have, and what is measured of them. Must not know models, files
-or gates.
+Owns what is measured of a metric: counts, a value with its interval, and the comparison of two models on the
+same samples. Must not know models, files or gates; which metrics there are is each task's to say.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final, Protocol, runtime_checkable
 
 import numpy as np
-from numpy.typing import NDArray
 
 from compression_contract.methods import Metric
-from compression_contract.results import Estimate, PairedCounts, Proportion
-from compression_jobs.errors import InvalidInput
+from compression_contract.results import Estimate, PairedCounts, PairedDifference, Proportion
+from compression_jobs.errors import InvalidData, InvalidInput
 from compression_jobs.metrics import bootstrap
 from compression_jobs.metrics.answers import Answers
-from compression_jobs.metrics.classification import MacroF1, TopK
+from compression_jobs.metrics.base import OfCounts, Share, Whole
+from compression_jobs.metrics.classification import TopK
 
-
-@runtime_checkable
-class Share(Protocol):
-    """A metric that is a share of samples; its interval follows from the counts."""
-
-    def correct(self, answers: Answers) -> NDArray[np.bool_]:
-        """Whether each sample counts as right."""
-
-
-@runtime_checkable
-class Whole(Protocol):
-    """A metric of all samples together; its interval comes from resampling."""
-
-    def value(
-        self, labels: NDArray[np.int64], predicted: NDArray[np.int64], counts: NDArray[np.int64]
-    ) -> float:
-        """The metric where sample i occurs `counts[i]` times."""
-
-
-METRICS: Final[Mapping[str, Share | Whole]] = {"top1": TopK(1), "top5": TopK(5), "macroF1": MacroF1()}
+__all__ = [
+    "Answers",
+    "Chosen",
+    "Share",
+    "Whole",
+    "choose",
+    "difference",
+    "estimate",
+    "paired",
+    "point",
+    "proportion",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +41,13 @@ class Chosen:
     wholes: Mapping[str, Whole]
 
 
-def choose(wanted: Iterable[Metric], num_classes: int) -> Chosen:
+def choose(wanted: Iterable[Metric], known: Mapping[str, Share | Whole], num_classes: int) -> Chosen:
     """Find metrics by name.
+
+    Args:
+        wanted: what was asked for.
+        known: the metrics of the task.
+        num_classes: of the dataset.
 
     Raises:
         InvalidInput: MetricUnknown; MetricNotApplicable, the data has too few classes for it.
@@ -59,9 +55,9 @@ def choose(wanted: Iterable[Metric], num_classes: int) -> Chosen:
     shares: dict[str, Share] = {}
     wholes: dict[str, Whole] = {}
     for name in (metric.name for metric in wanted):
-        metric = METRICS.get(name)
+        metric = known.get(name)
         if metric is None:
-            raise InvalidInput("MetricUnknown", f"There is no metric {name!r}, only {', '.join(METRICS)}.")
+            raise InvalidInput("MetricUnknown", f"There is no metric {name!r}, only {', '.join(known)}.")
         if isinstance(metric, TopK) and metric.k >= num_classes:
             raise InvalidInput(
                 "MetricNotApplicable",
@@ -80,14 +76,36 @@ def proportion(name: str, metric: Share, answers: Answers) -> Proportion:
 
 
 def estimate(name: str, metric: Whole, answers: Answers, seed: int) -> Estimate:
-    """A value with its bootstrap interval at 95 %."""
-    pairs = np.stack([answers.labels, answers.predicted])
-    (labels, predicted), counts = np.unique(pairs, axis=1, return_counts=True)
-    low, high = bootstrap.interval(lambda drawn: metric.value(labels, predicted, drawn), counts, seed)
-    value = metric.value(labels, predicted, counts)
-    return Estimate(
-        name=name, value=_rounded(value), low=_rounded(low), high=_rounded(high), samples=len(answers)
-    )
+    """A value with its bootstrap interval at 95 %.
+
+    Raises:
+        InvalidData: MetricUndefined, the samples say nothing about it.
+    """
+    value, low, high = _with_interval(name, metric.of_counts(answers), len(answers), seed)
+    return Estimate(name=name, value=value, low=low, high=high, samples=len(answers))
+
+
+def point(chosen: Chosen, name: str, answers: Answers) -> float:
+    """A metric's value alone; NaN where the samples say nothing about it."""
+    if name in chosen.shares:
+        return float(np.mean(chosen.shares[name].correct(answers)))
+    return chosen.wholes[name].of_counts(answers)(np.ones(len(answers), np.int64))
+
+
+def difference(
+    name: str, metric: Whole, candidate: Answers, baseline: Answers, seed: int
+) -> PairedDifference:
+    """Candidate less baseline of a metric, with the interval of resampling both by the same draws.
+
+    Samples that are hard for both do not blur the comparison, so it is narrower than two intervals are apart.
+
+    Raises:
+        InvalidData: MetricUndefined.
+    """
+    ours, theirs = metric.of_counts(candidate), metric.of_counts(baseline)
+    samples = len(candidate)
+    value, low, high = _with_interval(name, lambda counts: ours(counts) - theirs(counts), samples, seed)
+    return PairedDifference(name=name, value=value, low=low, high=high, samples=samples)
 
 
 def paired(name: str, metric: Share, candidate: Answers, baseline: Answers) -> PairedCounts:
@@ -100,6 +118,19 @@ def paired(name: str, metric: Share, candidate: Answers, baseline: Answers) -> P
         only_candidate=int((ours & ~theirs).sum()),
         only_baseline=int((theirs & ~ours).sum()),
     )
+
+
+def _with_interval(name: str, value: OfCounts, samples: int, seed: int) -> tuple[float, float, float]:
+    point = value(np.ones(samples, np.int64))
+    if not np.isfinite(point):
+        raise InvalidData(
+            "MetricUndefined",
+            f"{name} has no value on these {samples} samples, they show nothing to find; "
+            "correct spec.dataset.splits.",
+        )
+    low, high = bootstrap.interval(value, samples, seed)
+    # Resampling is not centred on the point: of few samples it can even leave it out.
+    return _rounded(point), _rounded(min(low, point)), _rounded(max(high, point))
 
 
 def _rounded(value: float) -> float:

@@ -1,13 +1,13 @@
-"""What a classifier said, reduced to what metrics need.
+"""What a model said of samples, reduced to what metrics need.
 
-Owns ranks: ties are broken towards the lower class everywhere, so that a model with constant outputs is not
-right about everything. Must not know any metric.
+Owns joining and keeping such records. Must not know what is in them: each task writes and reads its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,31 +15,27 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """What a classifier said of n samples; arrays of length n in the same order."""
+    """Small records of n samples: arrays by name, each of length n in the same order.
 
-    labels: NDArray[np.int64]
-    predicted: NDArray[np.int64]
-    """The class with the largest output."""
-    rank: NDArray[np.int64]
-    """How many classes stand before the true one; 0 is right at once."""
+    All metrics of a task can be computed from them, so that keeping them keeps the evidence.
+    """
 
-    @classmethod
-    def of(cls, outputs: NDArray[np.float32], labels: NDArray[np.int64]) -> Answers:
-        """The answers in a classifier's outputs [n, classes]."""
-        true = np.take_along_axis(outputs, labels[:, None], axis=1)
-        before = np.arange(outputs.shape[1]) < labels[:, None]
-        rank = np.sum((outputs > true) | ((outputs == true) & before), axis=1)
-        return cls(labels, outputs.argmax(axis=1), rank)
+    records: Mapping[str, NDArray[Any]]
+
+    def __post_init__(self) -> None:
+        if len({len(record) for record in self.records.values()}) != 1:
+            raise ValueError("all records must be of the same samples")
 
     @classmethod
     def joined(cls, parts: Iterable[Answers]) -> Answers:
         """One after the other."""
         all_parts = list(parts)
         return cls(
-            np.concatenate([part.labels for part in all_parts]),
-            np.concatenate([part.predicted for part in all_parts]),
-            np.concatenate([part.rank for part in all_parts]),
+            {name: np.concatenate([part[name] for part in all_parts]) for name in all_parts[0].records}
         )
 
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.records[name]
+
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(next(iter(self.records.values())))

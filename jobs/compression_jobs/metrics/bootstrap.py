@@ -5,31 +5,34 @@ Owns the percentile bootstrap (Efron & Tibshirani 1993, chapter 13). Must not kn
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
+
+from compression_jobs.metrics.base import OfCounts
 
 RESAMPLES: Final = 1000
 CONFIDENCE: Final = 0.95
 
 
-def interval(
-    value: Callable[[NDArray[np.int64]], float], counts: NDArray[np.int64], seed: int
-) -> tuple[float, float]:
+def interval(value: OfCounts, samples: int, seed: int) -> tuple[float, float]:
     """The interval that holds the middle 95 % of the metric's values on resampled data.
 
     Args:
-        value: the metric where cell i occurs so many times.
-        counts: how often each distinct sample occurs. Drawing n samples with replacement is one multinomial
-            draw over the cells, which costs the number of cells instead of n.
+        value: the metric where sample i occurs so many times. Two models are compared by the difference of
+            theirs: the same draw counts for both.
+        samples: how many there are.
         seed: of the resampling, so that the same data give the same interval.
+
+    Returns:
+        Its ends. Resamples on which the metric is not defined do not count: an interval given that it is.
     """
     generator = np.random.default_rng(seed)
-    total = int(counts.sum())
-    shares = counts / total
-    values = [value(generator.multinomial(total, shares)) for _ in range(RESAMPLES)]
+    values = np.empty(RESAMPLES)
+    for resample in range(RESAMPLES):
+        values[resample] = value(
+            np.bincount(generator.integers(0, samples, samples), minlength=samples).astype(np.int64)
+        )
     tail = (1 - CONFIDENCE) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
+    low, high = np.quantile(values[np.isfinite(values)], [tail, 1 - tail])
     return float(low), float(high)

@@ -17,7 +17,7 @@ import numpy as np
 from compression_contract.artifacts import ArtifactKind, ArtifactRef
 from compression_contract.base import canonical_json
 from compression_contract.inputs import EvaluateInput
-from compression_contract.results import Agreement, EvaluateFacts, Measurement, PairedCounts
+from compression_contract.results import Agreement, EvaluateFacts, Measurement, PairedCounts, PairedDifference
 from compression_contract.served_model import GOLDEN_INPUTS, GOLDEN_OUTPUTS
 from compression_jobs import arrays, metrics
 from compression_jobs.artifacts import LocalArtifact, digest_of_file
@@ -26,6 +26,7 @@ from compression_jobs.evaluation import agreement, footprint, inference, latency
 from compression_jobs.metrics.answers import Answers
 from compression_jobs.readers import DatasetFacts, Indices, Split, files_of, open_reader
 from compression_jobs.runtimes import Session, opener
+from compression_jobs.tasks import Task, task
 
 MODEL: Final = "model.onnx"
 FLOAT_MODEL: Final = "float.onnx"
@@ -61,11 +62,11 @@ def run(context: StageContext[EvaluateInput]) -> StageOutcome:
     given = context.parameters
     data = _data(context)
     chosen = inference.choose(len(data.split), given.max_samples, given.dataset.seed)
-    wanted = metrics.choose(given.metrics, data.facts.num_classes)
-    artifact, subjects = _open_all(context, data.facts)
+    wanted = metrics.choose(given.metrics, data.task.metrics, data.facts.num_classes)
+    artifact, subjects = _open_all(context, data)
     answers = []
     for subject in subjects:
-        answers.append(inference.answers(subject.session, subject.name, data.split, chosen))
+        answers.append(inference.answers(subject.session, subject.name, data.split, chosen, data.task))
         log.info("answered", extra={"fields": {"model": subject.name, "samples": len(chosen)}})
     agreed = _agreement(artifact, subjects[0], data)
     measurements = _measure(given, subjects, answers, wanted, data.split)
@@ -78,6 +79,7 @@ def run(context: StageContext[EvaluateInput]) -> StageOutcome:
         candidate=measurements[0],
         baseline=measurements[1] if len(measurements) > 1 else None,
         paired=_paired(wanted, answers),
+        differences=_differences(wanted, answers, given.dataset.seed),
         agreement=agreed,
         golden_digest=digest_of_file(folder / GOLDEN),
         predictions_digest=digest_of_file(folder / PREDICTIONS),
@@ -96,6 +98,7 @@ class Data:
 
     facts: DatasetFacts
     split: Split
+    task: Task
 
 
 def _data(context: StageContext[EvaluateInput]) -> Data:
@@ -103,12 +106,11 @@ def _data(context: StageContext[EvaluateInput]) -> Data:
     reference = ArtifactRef(uri=given.uri, digest=given.digest)
     artifact = context.fetch(reference, ArtifactKind.DATASET, only=files_of(given.reader, given.splits.test))
     dataset = open_reader(given.reader, artifact)
-    return Data(dataset.facts, dataset.split(given.splits.test))
+    found = task(context.parameters.task, dataset.facts)
+    return Data(dataset.facts, dataset.split(given.splits.test), found)
 
 
-def _open_all(
-    context: StageContext[EvaluateInput], facts: DatasetFacts
-) -> tuple[LocalArtifact, list[Subject]]:
+def _open_all(context: StageContext[EvaluateInput], data: Data) -> tuple[LocalArtifact, list[Subject]]:
     """The candidate's artifact, and the opened candidate with the baseline, if there is one, behind it."""
     given = context.parameters
     artifact = context.fetch(given.candidate, ArtifactKind.CANDIDATE, only={MODEL, FAKE_QUANT})
@@ -120,7 +122,7 @@ def _open_all(
     subjects = []
     for name, path, model_format in files:
         session = open_model(path, model_format, given.target.threads)
-        inference.require_fit(session, name, facts.input_shape, facts.num_classes)
+        inference.require_fit(session, name, data.facts.input_shape, data.task.output_shape(data.facts))
         subjects.append(Subject(name, path, model_format, session))
     return artifact, subjects
 
@@ -129,9 +131,14 @@ def _agreement(artifact: LocalArtifact, candidate: Subject, data: Data) -> Agree
     """None where the candidate brings nothing to compare with; whether that will do is not decided here."""
     if not artifact.has(FAKE_QUANT):
         return None
-    recorded = agreement.read(artifact.file(FAKE_QUANT), len(data.split), data.facts.num_classes)
-    answers = inference.answers(candidate.session, candidate.name, data.split, recorded.indices)
-    return agreement.compare(recorded, answers.predicted)
+    shape = candidate.session.output.shape[1:]
+    recorded = agreement.read(artifact.file(FAKE_QUANT), len(data.split), shape)
+    answered = inference.outputs(candidate.session, candidate.name, data.split, recorded.indices)
+    parts, start = [], 0
+    for batch in answered:
+        parts.append(data.task.same(recorded.outputs[start : start + len(batch)], batch))
+        start += len(batch)
+    return agreement.compare(np.concatenate(parts))
 
 
 def _measure(
@@ -170,18 +177,27 @@ def _paired(wanted: metrics.Chosen, answers: list[Answers]) -> tuple[PairedCount
     return tuple(metrics.paired(name, metric, candidate, baseline) for name, metric in wanted.shares.items())
 
 
+def _differences(wanted: metrics.Chosen, answers: list[Answers], seed: int) -> tuple[PairedDifference, ...]:
+    if len(answers) < 2:
+        return ()
+    candidate, baseline = answers
+    return tuple(
+        metrics.difference(name, metric, candidate, baseline, seed) for name, metric in wanted.wholes.items()
+    )
+
+
 def _keep_predictions(path: Path, chosen: Indices, answers: list[Answers]) -> None:
-    """Each sample's predicted class and the rank of its true one: all metrics can be computed again."""
-    kept = {"indices": chosen, "labels": answers[0].labels}
+    """Each sample's records under both models: all metrics can be computed again."""
+    kept = {"indices": chosen}
     for name, answer in zip(("candidate", "baseline"), answers, strict=False):
-        kept |= {f"{name}_class": answer.predicted, f"{name}_rank": answer.rank}
-    arrays.save(path, {name: array.astype(np.int32) for name, array in kept.items()})
+        kept |= {f"{name}_{record}": array for record, array in answer.records.items()}
+    arrays.save(path, kept)
 
 
 def _keep_golden(path: Path, candidate: Subject, split: Split, chosen: Indices) -> None:
     """Inputs and the candidate's own outputs, which every later copy of it must repeat."""
     outputs = np.concatenate(list(inference.outputs(candidate.session, candidate.name, split, chosen)))
-    golden = {GOLDEN_INPUTS: split.inputs(chosen), GOLDEN_OUTPUTS: outputs, "labels": split.labels[chosen]}
+    golden = {GOLDEN_INPUTS: split.inputs(chosen), GOLDEN_OUTPUTS: outputs}
     arrays.save(path, golden)
 
 

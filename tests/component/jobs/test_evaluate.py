@@ -124,7 +124,7 @@ def test_measures_candidate_and_baseline_and_keeps_the_evidence(world: World, fa
     predictions_file = world.kept("predictions.npz")
     assert digest_of(predictions_file) == facts.predictions_digest
     predictions = np.load(io.BytesIO(predictions_file))
-    assert np.array_equal(predictions["candidate_class"], TRUE)
+    assert np.array_equal(predictions["candidate_predicted"], TRUE)
     assert int((predictions["baseline_rank"] == 0).sum()) == right - 20
 
     manifest = ArtifactManifest.model_validate_json(world.kept("manifest.json"))

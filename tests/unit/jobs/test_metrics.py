@@ -12,6 +12,7 @@ from compression_jobs.errors import InvalidInput
 from compression_jobs.metrics import bootstrap
 from compression_jobs.metrics.answers import Answers
 from compression_jobs.metrics.classification import MacroF1, TopK
+from compression_jobs.tasks.classification import METRICS, Classification
 
 CLASSES = 6
 samples = st.lists(
@@ -23,12 +24,20 @@ samples = st.lists(
 
 def _answers(drawn) -> Answers:
     labels = np.array([label for label, _ in drawn])
-    return Answers.of(np.array([outputs for _, outputs in drawn], np.float32), labels)
+    return _judged(np.array([outputs for _, outputs in drawn], np.float32), labels)
+
+
+def _judged(outputs, labels) -> Answers:
+    return Classification("ImageClassification").judge(outputs, {"labels": labels})
 
 
 def _said(labels, predicted) -> Answers:
     labels, predicted = np.array(labels), np.array(predicted)
-    return Answers(labels, predicted, (labels != predicted).astype(np.int64))
+    return Answers({"labels": labels, "predicted": predicted, "rank": (labels != predicted).astype(np.int64)})
+
+
+def _f1(answers, counts=None) -> float:
+    return MacroF1().of_counts(answers)(np.ones(len(answers), np.int64) if counts is None else counts)
 
 
 @given(samples)
@@ -37,15 +46,15 @@ def test_the_rank_is_the_place_of_the_true_class_in_a_stable_sort(drawn):
 
     for index, (label, outputs) in enumerate(drawn):
         order = sorted(range(CLASSES), key=lambda c: (-outputs[c], c))
-        assert answers.rank[index] == order.index(label)
-        assert answers.predicted[index] == order[0]
+        assert answers["rank"][index] == order.index(label)
+        assert answers["predicted"][index] == order[0]
 
 
 @given(samples)
 def test_first_place_is_right_exactly_if_the_predicted_class_is_the_label(drawn):
     answers = _answers(drawn)
 
-    assert np.array_equal(TopK(1).correct(answers), answers.predicted == answers.labels)
+    assert np.array_equal(TopK(1).correct(answers), answers["predicted"] == answers["labels"])
 
 
 @given(samples)
@@ -58,7 +67,7 @@ def test_more_places_never_make_fewer_right(drawn):
 
 
 def test_constant_outputs_are_right_about_one_class_only():
-    answers = Answers.of(np.zeros((CLASSES, CLASSES), np.float32), np.arange(CLASSES))
+    answers = _judged(np.zeros((CLASSES, CLASSES), np.float32), np.arange(CLASSES))
 
     assert TopK(1).correct(answers).sum() == 1
 
@@ -68,34 +77,28 @@ def test_joining_keeps_the_order():
 
     joined = Answers.joined(parts)
 
-    assert joined.labels.tolist() == [0, 1, 2]
-    assert joined.predicted.tolist() == [0, 0, 2]
-    assert joined.rank.tolist() == [0, 1, 0]
+    assert joined["labels"].tolist() == [0, 1, 2]
+    assert joined["predicted"].tolist() == [0, 0, 2]
+    assert joined["rank"].tolist() == [0, 1, 0]
 
 
 @given(samples)
 def test_macro_f1_is_the_mean_of_the_classes_f1(drawn):
     answers = _answers(drawn)
     scores = []
-    for cls in set(answers.labels.tolist()) | set(answers.predicted.tolist()):
-        hits = sum((answers.labels == cls) & (answers.predicted == cls))
-        said, true = sum(answers.predicted == cls), sum(answers.labels == cls)
+    for cls in set(answers["labels"].tolist()) | set(answers["predicted"].tolist()):
+        hits = sum((answers["labels"] == cls) & (answers["predicted"] == cls))
+        said, true = sum(answers["predicted"] == cls), sum(answers["labels"] == cls)
         scores.append(2 * hits / (said + true))
 
-    value = MacroF1().value(answers.labels, answers.predicted, np.ones(len(answers), np.int64))
-
-    assert value == pytest.approx(sum(scores) / len(scores))
+    assert _f1(answers) == pytest.approx(sum(scores) / len(scores))
 
 
 @given(samples, st.integers(1, 4))
 def test_macro_f1_counts_a_repeated_sample_as_often_as_it_occurs(drawn, times):
     once, often = _answers(drawn), _answers(drawn * times)
 
-    by_counts = MacroF1().value(once.labels, once.predicted, np.full(len(once), times))
-
-    assert by_counts == pytest.approx(
-        MacroF1().value(often.labels, often.predicted, np.ones(len(often), np.int64))
-    )
+    assert _f1(once, np.full(len(once), times)) == pytest.approx(_f1(often))
 
 
 def test_a_proportion_is_its_counts():
@@ -128,9 +131,9 @@ def test_an_estimate_lies_in_its_interval_and_repeats(drawn):
 
 def test_the_bootstrap_of_a_proportion_has_the_width_of_the_binomial():
     """For a plain share the normal approximation is known: half width 1.96 * sqrt(p (1 - p) / n)."""
-    counts = np.array([800, 200])
+    right = np.arange(1000) < 800
 
-    low, high = bootstrap.interval(lambda drawn: drawn[0] / drawn.sum(), counts, seed=1)
+    low, high = bootstrap.interval(lambda counts: counts[right].sum() / counts.sum(), 1000, seed=1)
 
     half = 1.96 * np.sqrt(0.8 * 0.2 / 1000)
     assert low == pytest.approx(0.8 - half, abs=half / 4)
@@ -138,7 +141,7 @@ def test_the_bootstrap_of_a_proportion_has_the_width_of_the_binomial():
 
 
 def test_metrics_are_found_by_name_and_kept_apart_by_shape():
-    chosen = metrics.choose([Metric(name="top5"), Metric(name="macroF1"), Metric(name="top1")], 10)
+    chosen = metrics.choose([Metric(name="top5"), Metric(name="macroF1"), Metric(name="top1")], METRICS, 10)
 
     assert list(chosen.shares) == ["top5", "top1"]
     assert list(chosen.wholes) == ["macroF1"]
@@ -154,6 +157,6 @@ def test_metrics_are_found_by_name_and_kept_apart_by_shape():
 )
 def test_a_metric_that_says_nothing_is_refused(name, classes, reason):
     with pytest.raises(InvalidInput) as caught:
-        metrics.choose([Metric(name=name)], classes)
+        metrics.choose([Metric(name=name)], METRICS, classes)
 
     assert caught.value.reason == reason

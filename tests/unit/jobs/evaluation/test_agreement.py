@@ -14,15 +14,16 @@ LOGITS = np.eye(3, dtype=np.float32)
 
 def _read(folder: Path, indices, logits):
     arrays.save(folder / "fake_quant.npz", {"indices": np.asarray(indices), "logits": np.asarray(logits)})
-    return agreement.read(folder / "fake_quant.npz", samples=10, num_classes=3)
+    return agreement.read(folder / "fake_quant.npz", samples=10, output_shape=(3,))
 
 
-def test_agreement_is_the_share_of_equal_first_classes(tmp_path: Path):
+def test_agreement_is_the_share_of_samples_with_the_same_answer(tmp_path: Path):
     recorded = _read(tmp_path, [9, 0, 4], LOGITS)
 
-    found = agreement.compare(recorded, np.array([0, 1, 0]))
+    found = agreement.compare(np.array([True, True, False]))
 
     assert recorded.indices.tolist() == [9, 0, 4]
+    assert np.array_equal(recorded.outputs, LOGITS)
     assert (found.value, found.samples) == (0.666667, 3)
 
 

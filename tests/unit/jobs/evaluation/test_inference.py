@@ -8,6 +8,7 @@ import pytest
 from compression_contract.served_model import TensorSpec
 from compression_jobs.errors import InvalidData
 from compression_jobs.evaluation import inference
+from compression_jobs.tasks.classification import Classification
 
 CLASSES = 3
 
@@ -22,6 +23,9 @@ class Split:
     def inputs(self, indices):
         one_hot = np.eye(CLASSES, dtype=np.float32)[self.labels[indices]]
         return one_hot.reshape(-1, 1, 1, CLASSES)
+
+    def targets(self, indices):
+        return {"labels": self.labels[indices]}
 
 
 @dataclass
@@ -45,6 +49,7 @@ class Echo:
         return self.change(batch.reshape(len(batch), -1))
 
 
+TASK = Classification("ImageClassification")
 SPLIT = Split(np.arange(150) % CLASSES)
 ALL = np.arange(150)
 
@@ -53,17 +58,17 @@ ALL = np.arange(150)
 def test_every_sample_is_answered_once_whatever_the_batch(batch, sizes):
     session = Echo(batch)
 
-    answers = inference.answers(session, "candidate", SPLIT, ALL)
+    answers = inference.answers(session, "candidate", SPLIT, ALL, TASK)
 
     assert session.sizes == sizes
-    assert np.array_equal(answers.labels, SPLIT.labels)
-    assert np.array_equal(answers.predicted, SPLIT.labels)
+    assert np.array_equal(answers["labels"], SPLIT.labels)
+    assert np.array_equal(answers["predicted"], SPLIT.labels)
 
 
 def test_answers_are_of_the_chosen_samples_in_their_order():
-    answers = inference.answers(Echo(), "candidate", SPLIT, np.array([4, 0, 5]))
+    answers = inference.answers(Echo(), "candidate", SPLIT, np.array([4, 0, 5]), TASK)
 
-    assert answers.labels.tolist() == [1, 0, 2]
+    assert answers["labels"].tolist() == [1, 0, 2]
 
 
 @pytest.mark.parametrize(
@@ -78,21 +83,28 @@ def test_answers_are_of_the_chosen_samples_in_their_order():
 )
 def test_outputs_that_are_no_answers_are_refused(change):
     with pytest.raises(InvalidData, match="candidate") as caught:
-        inference.answers(Echo(change=change), "candidate", SPLIT, ALL)
+        inference.answers(Echo(change=change), "candidate", SPLIT, ALL, TASK)
 
     assert caught.value.reason == "InvalidOutputs"
 
 
 @pytest.mark.parametrize(
-    ("shape", "classes", "fits"),
-    [((1, 1, 3), 3, True), ((1, 1, 4), 3, False), ((1, 3), 3, False), ((1, 1, 3), 4, False)],
+    ("shape", "output", "fits"),
+    [
+        ((1, 1, 3), (3,), True),
+        ((1, 1, 3), (-1,), True),
+        ((1, 1, 4), (3,), False),
+        ((1, 3), (3,), False),
+        ((1, 1, 3), (4,), False),
+        ((1, 1, 3), (3, 1), False),
+    ],
 )
-def test_a_model_must_fit_the_data(shape, classes, fits):
+def test_a_model_must_fit_the_data(shape, output, fits):
     if fits:
-        inference.require_fit(Echo(), "candidate", shape, classes)
+        inference.require_fit(Echo(), "candidate", shape, output)
     else:
         with pytest.raises(InvalidData, match="ShapeMismatch"):
-            inference.require_fit(Echo(), "candidate", shape, classes)
+            inference.require_fit(Echo(), "candidate", shape, output)
 
 
 @pytest.mark.parametrize(("limit", "expected"), [(0, 150), (200, 150), (150, 150), (20, 20)])
