@@ -32,6 +32,10 @@ from compression_contract.report import RunSummary
 from compression_contract.served_model import Tolerance
 
 
+Formats = Annotated[tuple[str, ...], Field(min_length=1, max_length=4)]
+"""The files to make, by name (`formats`); a stage that cannot make one refuses before any work."""
+
+
 class Unresolved(Frozen):
     """Something named by place; a digest, where the author gave one, is enforced."""
 
@@ -82,6 +86,7 @@ class DistillInput(Frozen):
     """The author's own network and reader."""
     replicas: Count = 1
     """Pods that train together, each on its share of every batch."""
+    formats: Formats = ("ONNXQDQ",)
     onnx_opset: int = 13
 
 
@@ -99,6 +104,7 @@ class PruneInput(Frozen):
     """Kept on while the network recovers, where the plan has one."""
     code: ArtifactRef | None = None
     replicas: Count = 1
+    formats: Formats = ("ONNXQDQ",)
     onnx_opset: int = 13
 
 
@@ -121,6 +127,7 @@ class PTQInput(Frozen):
     sensitivity: bool = False
     """Also measure what each layer's quantisation alone costs."""
     code: ArtifactRef | None = None
+    formats: Formats = ("ONNXQDQ",)
     onnx_opset: int = 13
 
 
@@ -141,6 +148,7 @@ class QATInput(Frozen):
     """Kept on during fine-tuning where the plan asks for it."""
     code: ArtifactRef | None = None
     replicas: Count = 1
+    formats: Formats = ("ONNXQDQ",)
     onnx_opset: int = 13
 
 

@@ -66,6 +66,8 @@ class TrainFacts(Frozen):
     loss: float | None = None
     layers: Tally = 0
     """Quantised layers."""
+    bad_records: Tally = 0
+    """Records of the dataset that could not be used and were left out."""
 
 
 class Proportion(Frozen):
@@ -130,6 +132,27 @@ class Node(Frozen):
     features: Annotated[tuple[Word, ...], Field(max_length=16)] = ()
     missing: Annotated[tuple[Word, ...], Field(max_length=16)] = ()
     """Required features that this processor lacks: with one of them no latency counts."""
+    cpus: Tally = 0
+    """Processors that the evaluator's process may use; 0 is unknown."""
+    governor: Annotated[str, StringConstraints(max_length=32)] = ""
+    """How the kernel sets their clock; empty where it does not say, as in most virtual machines."""
+    throttled: Tally = 0
+    """Periods in which the pod's CPU limit held the process back while time was taken."""
+
+
+class Ratio(Frozen):
+    """A quotient with its 95 % interval."""
+
+    value: NonNegative
+    low: NonNegative
+    high: NonNegative
+
+
+class Speedup(Frozen):
+    """The baseline's latency by the candidate's, from calls in turns: 2 is twice as fast, 0.5 half as fast."""
+
+    p50: Ratio
+    p95: Ratio
 
 
 class Measurement(Frozen):
@@ -148,11 +171,19 @@ class EvaluateFacts(Frozen):
     stage: Literal["evaluate"] = "evaluate"
     target: Word
     samples: Tally
+    bad_records: Tally = 0
+    """Records of the test split that could not be used; `samples` does not count them."""
     candidate: Measurement
     baseline: Measurement | None = None
     paired: Annotated[tuple[PairedCounts, ...], Field(max_length=8)] = ()
     differences: Annotated[tuple[PairedDifference, ...], Field(max_length=8)] = ()
     agreement: Agreement | None = None
+    runtime: Word = ""
+    """What ran the model, with its version."""
+    speedup: Speedup | None = None
+    slower_than_baseline: bool = False
+    """The candidate is slower than its float baseline, beyond the noise: this processor or runtime gains nothing
+    by its integers."""
     golden_digest: Digest
     predictions_digest: Digest
     model_digest: Digest
