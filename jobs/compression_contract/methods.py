@@ -37,6 +37,8 @@ class DatasetInput(Frozen):
     digest: Digest
     reader: str = "npz"
     seed: Annotated[int, Field(ge=0)] = 0
+    max_bad_records: Fraction = 0.01
+    """Share of a split's records that may be left out because they cannot be decoded."""
     splits: Splits = Splits()
 
 

@@ -54,6 +54,14 @@ class PreflightFacts(Frozen):
     teachers: tuple[TeacherMeasurement, ...]
 
 
+class ModelSize(Frozen):
+    """What a network holds, and what it computes for one sample."""
+
+    parameters: Tally
+    operations: Tally
+    """Multiply-accumulate operations of convolutions and fully connected layers."""
+
+
 class TrainFacts(Frozen):
     """What training or quantisation reports: for people only, no gate reads it."""
 
@@ -66,6 +74,10 @@ class TrainFacts(Frozen):
     loss: float | None = None
     layers: Tally = 0
     """Quantised layers."""
+    before: ModelSize | None = None
+    """Of pruning: what the network was."""
+    after: ModelSize | None = None
+    """Of pruning: what is left of it."""
     bad_records: Tally = 0
     """Records of the dataset that could not be used and were left out."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -155,7 +155,7 @@ def fetch(
     reference: ArtifactRef,
     kind: ArtifactKind,
     folder: Path,
-    only: Collection[str] | None = None,
+    only: Container[str] | None = None,
 ) -> LocalArtifact:
     """Download an artifact into a folder; see `StageContext.fetch`."""
     manifest, digest = read_manifest(storage, reference.uri, reference.digest)

@@ -6,7 +6,7 @@ fetches by digest, writes a folder, and returns; the runner publishes.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -61,7 +61,7 @@ class StageContext(Generic[Parameters]):
         return path
 
     def fetch(
-        self, reference: ArtifactRef, kind: ArtifactKind, only: Collection[str] | None = None
+        self, reference: ArtifactRef, kind: ArtifactKind, only: Container[str] | None = None
     ) -> LocalArtifact:
         """Download an artifact, or the files of it that are named, each checked against its digest.
 

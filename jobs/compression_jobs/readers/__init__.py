@@ -1,10 +1,12 @@
 """Readers of datasets by name.
 
-Owns the registry and the two questions that stages ask: which files does a split need, and what is in it.
+Owns the registry, the two questions that stages ask (which files does a split need, and what is in it), and
+how many bad records are too many.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Final
 
@@ -12,20 +14,46 @@ from pydantic import ValidationError
 
 from compression_jobs.artifacts import LocalArtifact
 from compression_jobs.errors import InvalidData, InvalidInput, first_problem
-from compression_jobs.readers.base import DatasetFacts, Indices, Reader, Split
+from compression_jobs.readers.base import DatasetFacts, Indices, Inputs, Reader, Split, SplitFiles, Targets
 from compression_jobs.readers.npz import NPZReader
 
-__all__ = ["READERS", "DatasetFacts", "Indices", "OpenDataset", "Split", "files_of", "open_reader"]
+__all__ = [
+    "MAX_BAD_RECORDS",
+    "READERS",
+    "DatasetFacts",
+    "Indices",
+    "Inputs",
+    "OpenDataset",
+    "Split",
+    "SplitFiles",
+    "Targets",
+    "files_of",
+    "open_reader",
+]
 
 READERS: Final[Mapping[str, Reader]] = {"npz": NPZReader()}
+
+MAX_BAD_RECORDS: Final = 0.01
+"""Share of a split's records that may be left out."""
+_NAMED: Final = 5
+"""Bad records that the log names one by one."""
+
+log = logging.getLogger(__name__)
 
 
 class OpenDataset:
     """A fetched dataset whose splits are read when they are asked for."""
 
-    def __init__(self, reader: Reader, artifact: LocalArtifact, facts: DatasetFacts) -> None:
+    def __init__(
+        self,
+        reader: Reader,
+        artifact: LocalArtifact,
+        facts: DatasetFacts,
+        max_bad_records: float = MAX_BAD_RECORDS,
+    ) -> None:
         self._reader = reader
         self._artifact = artifact
+        self._max_bad_records = max_bad_records
         self.facts = facts
 
     def has(self, split: str) -> bool:
@@ -33,10 +61,10 @@ class OpenDataset:
         return split in self.facts.splits
 
     def split(self, name: str) -> Split:
-        """Open a split.
+        """Open a split; records that cannot be used are left out, counted and logged.
 
         Raises:
-            InvalidData: SplitNotFound, DatasetInvalid, FileMissing.
+            InvalidData: SplitNotFound, DatasetInvalid, ArchiveUnsafe, FileMissing, TooManyBadRecords.
         """
         if not self.has(name):
             raise InvalidData(
@@ -44,32 +72,66 @@ class OpenDataset:
                 f"The dataset has no split {name!r}, it has {', '.join(sorted(self.facts.splits))}; "
                 "correct spec.dataset.splits.",
             )
-        for path in self._reader.files(name):
-            self._artifact.file(path)
-        return self._reader.read(self._artifact.folder, self.facts, name)
+        wanted = self._reader.files(name)
+        paths = [entry.path for entry in self._artifact.manifest.files]
+        if not wanted.complete(paths):
+            raise InvalidData(
+                "FileMissing",
+                f"The dataset {self._artifact.digest} lacks files of the split {name!r}; make it again.",
+            )
+        for path in paths:
+            if path in wanted:
+                self._artifact.file(path)
+        found = self._reader.read(self._artifact.folder, self.facts, name)
+        self._judge(name, found)
+        return found
+
+    def _judge(self, name: str, split: Split) -> None:
+        """Say what was left out of a split, and refuse it where that is too much."""
+        if not split.bad:
+            return
+        records = len(split) + len(split.bad)
+        for record in split.bad[:_NAMED]:
+            log.warning(
+                "bad record", extra={"fields": {"split": name, "name": record.name, "why": record.why}}
+            )
+        counts = {"split": name, "bad": len(split.bad), "records": records}
+        log.warning("records were left out", extra={"fields": counts})
+        first = split.bad[0]
+        if len(split) == 0 or len(split.bad) > self._max_bad_records * records:
+            raise InvalidData(
+                "TooManyBadRecords",
+                f"{len(split.bad)} of {records} records of the split {name!r} cannot be used, more than "
+                f"{self._max_bad_records:.3g} of them; the first is {first.name[:80]}: {first.why[:160]}.",
+            )
 
 
-def files_of(reader: str, split: str) -> tuple[str, ...]:
-    """The files of an artifact that a split needs.
+def files_of(reader: str, *splits: str) -> SplitFiles:
+    """The files of an artifact that some splits need.
 
     Raises:
         InvalidInput: ReaderUnknown.
     """
-    return _reader(reader).files(split)
+    found, files = _reader(reader), SplitFiles()
+    for split in splits:
+        files |= found.files(split)
+    return files
 
 
-def open_reader(reader: str, artifact: LocalArtifact) -> OpenDataset:
+def open_reader(
+    reader: str, artifact: LocalArtifact, max_bad_records: float = MAX_BAD_RECORDS
+) -> OpenDataset:
     """Open a fetched dataset.
 
     Args:
-        reader: its format, a key of READERS.
+        reader: its format, a key of READERS; empty is the one that the manifest names.
         artifact: the dataset, or those files of it that will be read.
+        max_bad_records: share of a split's records that may be left out.
 
     Raises:
-        InvalidInput: ReaderUnknown.
+        InvalidInput: ReaderUnknown; ReaderDiffers, the dataset is made for another.
         InvalidData: DatasetFactsInvalid.
     """
-    found = _reader(reader)
     try:
         facts = DatasetFacts.model_validate(artifact.manifest.facts)
     except ValidationError as error:
@@ -78,7 +140,14 @@ def open_reader(reader: str, artifact: LocalArtifact) -> OpenDataset:
             f"The manifest of dataset {artifact.digest} does not describe it ({first_problem(error)}); "
             "prepare it again.",
         ) from error
-    return OpenDataset(found, artifact, facts)
+    found = _reader(reader or facts.reader)
+    if reader and reader != facts.reader:
+        raise InvalidInput(
+            "ReaderDiffers",
+            f"The dataset is made for the reader {facts.reader!r}, not {reader!r}; "
+            "correct spec.dataset.reader.",
+        )
+    return OpenDataset(found, artifact, facts, max_bad_records)
 
 
 def _reader(name: str) -> Reader:

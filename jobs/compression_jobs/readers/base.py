@@ -1,74 +1,118 @@
 """What every reader of datasets offers.
 
-Owns the facts of a dataset and the Protocol between files and those who train or measure. Must not import a
-training framework: the evaluator's image has none.
+Owns the Protocol between files and those who train or measure. Must not import a training framework: the
+evaluator's image has none.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, model_validator
 
-from compression_contract.base import Frozen
-from compression_contract.methods import Count, Positive
+from compression_jobs.readers.facts import DatasetFacts
+
+__all__ = [
+    "BadRecord",
+    "DatasetFacts",
+    "Indices",
+    "Inputs",
+    "Reader",
+    "Split",
+    "SplitFiles",
+    "Targets",
+    "is_shard",
+]
 
 Indices = NDArray[np.int64]
+Inputs = NDArray[Any]
+"""float32, normalised; or int64, token ids: as DatasetFacts.input_type says."""
+Targets = Mapping[str, NDArray[Any]]
+"""What is to be found in some samples, by name:
 
-SplitName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,62}$")]
+Labels: `labels` int64 [n].
+Boxes: `boxes` float32 [m, 4], left, top, right, bottom in pixels of the input; `classes` int64 [m]; those of
+sample i lie from `offsets[i]` to `offsets[i + 1]`, `offsets` int64 [n + 1].
+Symbols: `symbols` int64 [m], numbers from 1, and `offsets` int64 [n + 1].
+"""
 
 
-class DatasetFacts(Frozen):
-    """What the manifest of a dataset says of its samples."""
+@dataclass(frozen=True, slots=True)
+class BadRecord:
+    """A record that cannot be used."""
 
-    reader: str = "npz"
-    input_shape: Annotated[tuple[Count, ...], Field(min_length=3, max_length=3)]
-    """Channels, height, width."""
-    num_classes: Annotated[int, Field(ge=2, le=1_000_000)]
-    classes: Annotated[tuple[str, ...], Field(max_length=1000)] = ()
-    """Names of the classes, in the order of their labels; empty where nobody gave any."""
-    splits: Annotated[dict[SplitName, Count], Field(min_length=1, max_length=16)]
-    """Samples of each split."""
-    mean: Annotated[tuple[float, ...], Field(min_length=1)]
-    """Per channel, of values scaled to 0..1."""
-    std: Annotated[tuple[Positive, ...], Field(min_length=1)]
-    source: str = ""
-    """Where the samples come from, for people."""
+    name: str
+    why: str
 
-    @model_validator(mode="after")
-    def _lengths_agree(self) -> DatasetFacts:
-        channels = self.input_shape[0]
-        if len(self.mean) != channels or len(self.std) != channels:
-            raise ValueError(f"mean and std need one number for each of the {channels} channels")
-        if self.classes and len(self.classes) != self.num_classes:
-            raise ValueError(f"classes names {len(self.classes)} of {self.num_classes} classes")
-        return self
+
+@dataclass(frozen=True, slots=True)
+class SplitFiles:
+    """Which of a dataset's files belong to some splits: `path in files`."""
+
+    required: tuple[str, ...] = ()
+    shards: tuple[str, ...] = ()
+    """Splits whose samples lie in `<split>-000000.tar`, `<split>-000001.tar`, …"""
+
+    def __contains__(self, path: object) -> bool:
+        return path in self.required or any(is_shard(split, path) for split in self.shards)
+
+    def __or__(self, other: SplitFiles) -> SplitFiles:
+        return SplitFiles(self.required + other.required, self.shards + other.shards)
+
+    def complete(self, paths: Collection[str]) -> bool:
+        """Whether these files are all that reading needs: the required ones, and a shard of each split."""
+        sharded = all(any(is_shard(split, path) for path in paths) for split in self.shards)
+        return sharded and set(self.required) <= set(paths)
+
+
+def is_shard(split: str, path: object) -> bool:
+    """Whether a file is a tar shard of a split."""
+    return (
+        isinstance(path, str)
+        and path.startswith(f"{split}-")
+        and re.fullmatch(r"[0-9]{6}\.tar", path.removeprefix(f"{split}-")) is not None
+    )
 
 
 class Split(Protocol):
-    """One part of a dataset; sample i is `inputs([i])[0]` with the label `labels[i]`."""
+    """One part of a dataset; sample i is `inputs([i])[0]`, and `targets([i])` what is to be found in it."""
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        """Class of every sample, [n]."""
+        """Class of every sample, [n].
+
+        Raises:
+            InvalidInput: TaskMismatch, the samples have no class.
+        """
+        ...
+
+    @property
+    def bad(self) -> tuple[BadRecord, ...]:
+        """Records that were left out."""
         ...
 
     def __len__(self) -> int:
-        """Number of samples."""
+        """Number of samples, bad records left out."""
         ...
 
-    def inputs(self, indices: Indices) -> NDArray[np.float32]:
-        """Normalised samples, [len(indices), channels, height, width]."""
+    def inputs(self, indices: Indices) -> Inputs:
+        """Samples as the network takes them, [len(indices), *input_shape]; safe to call from threads."""
+        ...
+
+    def targets(self, indices: Indices) -> Targets:
+        """What is to be found in these samples."""
         ...
 
 
 class Reader(Protocol):
     """One format of datasets."""
 
-    def files(self, split: str) -> tuple[str, ...]:
+    def files(self, split: str) -> SplitFiles:
         """The artifact's files that a split needs, so that no more is fetched."""
         ...
 
@@ -76,6 +120,6 @@ class Reader(Protocol):
         """Open a split.
 
         Raises:
-            InvalidData: DatasetInvalid, the files are not what the facts say.
+            InvalidData: DatasetInvalid, the files are not what the facts say; ArchiveUnsafe.
         """
         ...

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from compression_jobs import arrays
 from compression_jobs.errors import InvalidData
-from compression_jobs.readers.base import DatasetFacts, Indices
+from compression_jobs.readers.base import BadRecord, DatasetFacts, Indices, SplitFiles, Targets
 
 MAX_SPLIT_BYTES: Final = 8 << 30
 
@@ -30,6 +30,8 @@ class ImageSplit:
     mean: NDArray[np.float32]
     """[channels, 1, 1], in units of a byte, as `std` is."""
     std: NDArray[np.float32]
+    bad: tuple[BadRecord, ...] = ()
+    """Always empty: an array is right as a whole or wrong as a whole."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -41,17 +43,21 @@ class ImageSplit:
         pixels /= self.std
         return pixels
 
+    def targets(self, indices: Indices) -> Targets:
+        """See Split.targets."""
+        return {"labels": self.labels[indices]}
+
 
 class NPZReader:
     """See the module."""
 
-    def files(self, split: str) -> tuple[str, ...]:
+    def files(self, split: str) -> SplitFiles:
         """See Reader.files."""
-        return (f"{split}.npz",)
+        return SplitFiles((f"{split}.npz",))
 
     def read(self, folder: Path, facts: DatasetFacts, split: str) -> ImageSplit:
         """See Reader.read."""
-        path = folder / self.files(split)[0]
+        path = folder / f"{split}.npz"
         content = arrays.load(path, ("images", "labels"), MAX_SPLIT_BYTES)
         images, labels = content["images"], content["labels"]
         if images.ndim == 3 and facts.input_shape[0] == 1:

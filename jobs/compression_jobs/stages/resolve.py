@@ -12,13 +12,14 @@ from typing import Final
 from compression_contract.artifacts import MANIFEST_NAME, ArtifactKind, ArtifactManifest
 from compression_contract.base import canonical_json
 from compression_contract.inputs import ResolveInput, Unresolved
-from compression_contract.methods import Splits
+from compression_contract.methods import Splits, TaskName
 from compression_contract.results import ResolveFacts
 from compression_jobs import artifacts
 from compression_jobs.artifacts import LocalArtifact
 from compression_jobs.context import Output, StageContext, StageOutcome
-from compression_jobs.errors import Denied, InvalidData, NotFound
+from compression_jobs.errors import Denied, InvalidData, InvalidInput, NotFound
 from compression_jobs.readers import DatasetFacts, files_of, open_reader
+from compression_jobs.readers.facts import TARGETS_OF
 from compression_jobs.storage import Storage
 
 RESOLUTION_FILE: Final = "resolution.json"
@@ -37,22 +38,25 @@ class Role:
 DATASET: Final = Role("Dataset", ArtifactKind.DATASET)
 TEACHER: Final = Role("Teacher", ArtifactKind.TEACHER)
 STUDENT: Final = Role("Student", ArtifactKind.FLOAT_STUDENT)
+CODE: Final = Role("Code", ArtifactKind.CODE)
 
 
 def run(context: StageContext[ResolveInput]) -> StageOutcome:
     """Resolve all inputs of the run.
 
     Raises:
-        NotFound: DatasetNotFound, TeacherNotFound, StudentNotFound.
-        InvalidData: DatasetIncomplete, TeacherIncomplete, StudentIncomplete, DigestMismatch,
-            WrongArtifactKind, ManifestInvalid, DatasetFactsInvalid, SplitNotFound, ClassesDiffer.
-        InvalidInput: ReaderUnknown.
+        NotFound: DatasetNotFound, TeacherNotFound, StudentNotFound, CodeNotFound.
+        InvalidData: DatasetIncomplete, TeacherIncomplete, StudentIncomplete, CodeIncomplete,
+            DigestMismatch, WrongArtifactKind, ManifestInvalid, DatasetFactsInvalid, SplitNotFound,
+            ClassesDiffer.
+        InvalidInput: ReaderUnknown, ReaderDiffers, TaskMismatch.
         Denied, Unavailable, Misconfigured: the store's answer.
     """
     wanted, storage = context.parameters, context.require_storage()
     manifest, dataset_digest = find(storage, wanted.dataset, DATASET)
     facts = open_reader(wanted.reader, LocalArtifact(manifest, dataset_digest, context.scratch)).facts
-    check_splits(facts, manifest, wanted.reader, wanted.splits)
+    check_task(facts, wanted.task)
+    check_splits(facts, manifest, wanted.splits)
     teachers = {}
     for teacher in wanted.teachers:
         found, teachers[teacher.name] = find(storage, teacher, TEACHER)
@@ -61,10 +65,12 @@ def run(context: StageContext[ResolveInput]) -> StageOutcome:
     if wanted.student is not None:
         found, student = find(storage, wanted.student, STUDENT)
         check_classes(found, facts, wanted.student)
+    code = find(storage, wanted.code, CODE)[1] if wanted.code is not None else None
     resolved = ResolveFacts(
         dataset_digest=dataset_digest,
         teacher_digests=teachers,
         student_digest=student,
+        code_digest=code,
         input_shape=facts.input_shape,
         num_classes=facts.num_classes,
         samples=facts.splits,
@@ -105,20 +111,41 @@ def find(storage: Storage, wanted: Unresolved, role: Role) -> tuple[ArtifactMani
     return manifest, digest
 
 
-def check_splits(facts: DatasetFacts, manifest: ArtifactManifest, reader: str, splits: Splits) -> None:
+def check_task(facts: DatasetFacts, task: TaskName) -> None:
+    """A dataset must tell what the task is to find, in samples of the task's kind.
+
+    Raises:
+        InvalidInput: TaskMismatch.
+    """
+    needed = TARGETS_OF[task]
+    if facts.targets not in needed:
+        raise InvalidInput(
+            "TaskMismatch",
+            f"{task} needs a dataset with {' or '.join(needed)}, this one has {facts.targets}; "
+            "correct spec.task or spec.dataset.",
+        )
+    if (facts.input_type == "int64") != (task == "TextClassification"):
+        raise InvalidInput(
+            "TaskMismatch",
+            f"{task} cannot be learnt from samples of type {facts.input_type}; "
+            "correct spec.task or spec.dataset.",
+        )
+
+
+def check_splits(facts: DatasetFacts, manifest: ArtifactManifest, splits: Splits) -> None:
     """Train and test must be there; calibration is carved out of train where the dataset has none.
 
     Raises:
         InvalidData: SplitNotFound.
     """
-    paths = {entry.path for entry in manifest.files}
+    paths = [entry.path for entry in manifest.files]
     needed = [
         splits.train,
         splits.test,
         *([splits.calibration] if splits.calibration in facts.splits else []),
     ]
     for split in sorted(needed):
-        if not facts.splits.get(split) or not paths.issuperset(files_of(reader, split)):
+        if not facts.splits.get(split) or not files_of(facts.reader, split).complete(paths):
             raise InvalidData(
                 "SplitNotFound",
                 f"The dataset has no samples in a split {split!r}, it has {', '.join(sorted(facts.splits))}; "

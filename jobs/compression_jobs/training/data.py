@@ -37,6 +37,8 @@ class Data:
     training: Part
     calibration: Part
     test: Part
+    bad_records: int = 0
+    """Left out of all splits together."""
 
     def require_fit(self, input_shape: tuple[int, ...], classes: int, what: str) -> None:
         """Refuse a network that is not made for this dataset.
@@ -65,21 +67,21 @@ def open_data(context: StageContext[Any], given: DatasetInput) -> Data:
         InvalidInput, InvalidData, NotFound, Denied, Unavailable: of the reader or the store.
     """
     names = given.splits
-    wanted = {
-        path
-        for split in (names.train, names.calibration, names.test)
-        for path in files_of(given.reader, split)
-    }
+    wanted = files_of(given.reader, names.train, names.calibration, names.test)
     reference = ArtifactRef(uri=given.uri, digest=given.digest)
-    dataset = open_reader(given.reader, context.fetch(reference, ArtifactKind.DATASET, only=wanted))
+    artifact = context.fetch(reference, ArtifactKind.DATASET, only=wanted)
+    dataset = open_reader(given.reader, artifact, given.max_bad_records)
     train, test = dataset.split(names.train), dataset.split(names.test)
+    bad = len(train.bad) + len(test.bad)
     test_part = Part(test, evenly(len(test), SAMPLE))
     if dataset.has(names.calibration):
         calibration = dataset.split(names.calibration)
         own = Part(calibration, np.arange(len(calibration)))
-        return Data(dataset.facts, Part(train, np.arange(len(train))), own, test_part)
+        every = Part(train, np.arange(len(train)))
+        return Data(dataset.facts, every, own, test_part, bad + len(calibration.bad))
     parts = carve(len(train), given.seed)
-    return Data(dataset.facts, Part(train, parts.training), Part(train, parts.calibration), test_part)
+    training, reserved = Part(train, parts.training), Part(train, parts.calibration)
+    return Data(dataset.facts, training, reserved, test_part, bad)
 
 
 def evenly(size: int, wanted: int) -> Indices:
