@@ -31,7 +31,6 @@ from compression_contract.methods import (
 from compression_contract.report import RunSummary
 from compression_contract.served_model import Tolerance
 
-
 Formats = Annotated[tuple[str, ...], Field(min_length=1, max_length=4)]
 """The files to make, by name (`formats`); a stage that cannot make one refuses before any work."""
 

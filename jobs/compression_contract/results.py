@@ -33,6 +33,8 @@ class ResolveFacts(Frozen):
     teacher_digests: dict[str, Digest] = {}
     student_digest: Digest | None = None
     code_digest: Digest | None = None
+    reader: str = ""
+    """The one that the dataset is made for."""
     input_shape: tuple[int, ...]
     num_classes: Annotated[int, Field(ge=1)]
     samples: dict[str, int] = {}
@@ -161,7 +163,7 @@ class Ratio(Frozen):
 
 
 class Speedup(Frozen):
-    """The baseline's latency by the candidate's, from calls in turns: 2 is twice as fast, 0.5 half as fast."""
+    """The baseline's latency by the candidate's, from calls in turns: 2 is twice as fast, 0.5 half."""
 
     p50: Ratio
     p95: Ratio
@@ -194,8 +196,7 @@ class EvaluateFacts(Frozen):
     """What ran the model, with its version."""
     speedup: Speedup | None = None
     slower_than_baseline: bool = False
-    """The candidate is slower than its float baseline, beyond the noise: this processor or runtime gains nothing
-    by its integers."""
+    """Beyond the noise: this processor or runtime gains nothing by the candidate's integers."""
     golden_digest: Digest
     predictions_digest: Digest
     model_digest: Digest
