@@ -21,15 +21,17 @@ WEIGHTS_SUFFIX: Final = ".pdiparams"
 INPUT_NAME: Final = "input"
 
 
-def input_spec(input_shape: tuple[int, ...]) -> list[Any]:
-    """The one input of every network here: a batch of any size."""
-    return [paddle.static.InputSpec([None, *input_shape], "float32", INPUT_NAME)]
+def input_spec(input_shape: tuple[int, ...], input_type: str = "float32") -> list[Any]:
+    """The one input of every network here: a batch of any size, of numbers or of token ids."""
+    return [paddle.static.InputSpec([None, *input_shape], input_type, INPUT_NAME)]
 
 
-def save_program(network: Any, input_shape: tuple[int, ...], prefix: Path) -> None:
+def save_program(
+    network: Any, input_shape: tuple[int, ...], prefix: Path, input_type: str = "float32"
+) -> None:
     """Write a network in evaluation mode as `prefix`.pdmodel and `prefix`.pdiparams."""
     network.eval()
-    paddle.jit.save(network, str(prefix), input_spec=input_spec(input_shape))
+    paddle.jit.save(network, str(prefix), input_spec=input_spec(input_shape, input_type))
     # A pickle for people who load the program to train on; nobody should have to open one.
     prefix.with_name(f"{prefix.name}{WEIGHTS_SUFFIX}.info").unlink(missing_ok=True)
 
