@@ -42,8 +42,9 @@ class Metric(ApiModel):
 
     name: Annotated[MetricName, Field(description="Name of the metric, such as top1, mAP or CER.")]
     direction: Annotated[
-        Literal["HigherIsBetter", "LowerIsBetter"], Field(description="Which way is better.")
-    ] = "HigherIsBetter"
+        Literal["HigherIsBetter", "LowerIsBetter"] | None,
+        Field(description="Which way is better. Default: as the metric's definition says."),
+    ] = None
     unit: Annotated[Unit, Field(description="Fraction: 0 to 1, so 0.85 and never 85. Raw: any number.")] = (
         "Fraction"
     )

@@ -73,10 +73,13 @@ class Storage(ApiModel):
 
 
 class Code(ApiModel):
-    """User code with the network, the reader or both; it runs in training pods only."""
+    """User code with the network, the reader or both; it runs in training pods only, without credentials."""
 
-    uri: Annotated[S3URI, Field(description="A tar.gz archive with the code.")]
-    digest: Annotated[Digest, Field(description="sha256 of the archive; code is never run unpinned.")]
+    uri: Annotated[
+        S3URI,
+        Field(description="Folder of the stored code: code.tar.gz, with manifest.json and _SUCCESS."),
+    ]
+    digest: Annotated[Digest, Field(description="sha256 of its manifest.json; code is never run unpinned.")]
 
 
 class Teacher(ApiModel):

@@ -14,6 +14,15 @@ DEFAULT_EPOCHS_FRACTION = 0.15
 
 LearningRate = Annotated[float, Field(gt=0, le=10)]
 Batch = Annotated[int, Field(ge=1, le=65_536)]
+Replicas = Annotated[
+    int,
+    Field(
+        ge=1,
+        le=8,
+        description="Pods that train together, each on its share of every batch; one that is lost "
+        "starts all of them again from the last checkpoint.",
+    ),
+]
 Layers = Annotated[tuple[LayerName, ...], Field(max_length=64), SET_LIST]
 
 
@@ -97,12 +106,20 @@ class Distill(ApiModel):
     ] = None
     optimizer: Annotated[Optimizer, Field(description="How the weights are updated.")] = Optimizer()
     cache_teacher_outputs: Annotated[
-        bool, Field(description="Compute the teachers' outputs once and keep them by digest.")
+        bool,
+        Field(
+            description="Compute the teachers' outputs once and keep them by digest in teacher-outputs under "
+            "storage.prefix, for later steps and jobs."
+        ),
     ] = True
+    replicas: Replicas = 1
 
 
 class Prune(ApiModel):
-    """Structured pruning of filters with fine-tuning."""
+    """Structured pruning of filters with fine-tuning (L1: Li et al. 2017; FPGM: He et al. 2019).
+
+    The teachers of the distillation that this step starts from stay on while the network recovers.
+    """
 
     criterion: Annotated[
         Literal["L1Norm", "FPGM"],
@@ -113,7 +130,8 @@ class Prune(ApiModel):
     finetune_epochs: Annotated[
         int, Field(ge=0, le=10_000, description="Epochs of training after the cut.")
     ] = 5
-    learning_rate: Annotated[LearningRate, Field(description="Learning rate of that training.")] = 0.0005
+    learning_rate: Annotated[LearningRate, Field(description="Peak learning rate of that training.")] = 0.0005
+    replicas: Replicas = 1
 
 
 class Calibration(ApiModel):
@@ -168,6 +186,10 @@ class PTQ(ApiModel):
     ] = None
     skip_layers: Annotated[Layers | None, Field(description="Layers that stay in float.")] = None
     bits: Annotated[Bits, Field(description="Width of the integers.")] = Bits()
+    sensitivity: Annotated[
+        bool,
+        Field(description="Also measure, layer by layer, what quantising it alone costs; for the report."),
+    ] = False
 
 
 class Quanters(ApiModel):
@@ -213,6 +235,7 @@ class QAT(ApiModel):
     keep_distillation: Annotated[
         bool, Field(description="Keep the teacher's loss of the distillation step this one starts from.")
     ] = True
+    replicas: Replicas = 1
 
     def length(self, schedule_epochs: int) -> float:
         """Epochs to train, possibly a fraction; `schedule_epochs` is the student's full schedule."""

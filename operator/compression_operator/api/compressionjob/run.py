@@ -31,6 +31,20 @@ class RetryDelay(ApiModel):
     max: Annotated[Duration, Field(description="Longest wait.")] = timedelta(minutes=10)
 
 
+class Checkpoint(ApiModel):
+    """What a training keeps of itself, so that an interruption costs at most one interval."""
+
+    rules = (Rule("self.interval.matches('[1-9]')", "interval must be above 0", field_path=".interval"),)
+
+    enabled: Annotated[
+        bool, Field(description="Store checkpoints; without them an interrupted step starts again.")
+    ] = True
+    interval: Annotated[
+        Duration,
+        Field(description="Time between two of them; one more is stored when the pod is asked to end."),
+    ] = timedelta(minutes=10)
+
+
 class RunPolicy(ApiModel):
     """Deadlines, retries and clean-up."""
 
@@ -50,6 +64,7 @@ class RunPolicy(ApiModel):
         int, Field(ge=0, le=100, description="Repetitions of a step whose pod was evicted or lost.")
     ] = 10
     retry_delay: Annotated[RetryDelay, Field(description="Wait between repetitions.")] = RetryDelay()
+    checkpoint: Annotated[Checkpoint, Field(description="What a training keeps of itself.")] = Checkpoint()
     queue_name: Annotated[
         OptionalLabel,
         Field(description="Label kueue.x-k8s.io/queue-name of the children; empty: no queue."),

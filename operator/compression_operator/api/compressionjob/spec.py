@@ -160,9 +160,11 @@ class CompressionJobSpec(ApiModel):
     storage: Annotated[Storage, Field(description="Where results are kept."), *immutable("storage")] = (
         Storage()
     )
-    code: Annotated[Code | None, Field(description="User code; training pods only."), *immutable("code")] = (
-        None
-    )
+    code: Annotated[
+        Code | None,
+        Field(description="User code; it runs in training pods only."),
+        *immutable("code"),
+    ] = None
     teachers: Annotated[
         tuple[Teacher, ...],
         Field(max_length=8, description="Stored models whose knowledge is distilled."),

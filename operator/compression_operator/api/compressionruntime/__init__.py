@@ -88,7 +88,7 @@ class CompressionRuntimeSpec(ApiModel):
         tuple[StepType, ...],
         Field(min_length=1, max_length=5, description="Types of steps the runner offers."),
         SET_LIST,
-    ] = ("Distill", "PTQ", "QAT", "Export")
+    ] = ("Distill", "Prune", "PTQ", "QAT", "Export")
     observers: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=40)], ...],
         Field(max_length=32, description="Observers and fake quantisers the runner offers."),
@@ -103,6 +103,8 @@ class CompressionRuntimeSpec(ApiModel):
         "AbsMaxChannelWise",
         "ChannelWiseAbsMax",
         "MovingAvgAbsMax",
+        "LSQplus",
+        "PACT",
     )
     evaluators: Annotated[
         tuple[Evaluator, ...],

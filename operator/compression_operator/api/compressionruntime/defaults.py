@@ -41,13 +41,13 @@ class DefaultMetrics(ApiModel):
     ] = (Metric(name="mAP"),)
     ocr_recognition: Annotated[
         TaskMetrics, Field(alias="OCRRecognition", description="Metrics of text recognition.")
-    ] = (Metric(name="CER", direction="LowerIsBetter"),)
+    ] = (Metric(name="CER"),)
     text_classification: Annotated[
         TaskMetrics, Field(alias="TextClassification", description="Metrics of text classification.")
     ] = (Metric(name="top1"),)
     speech_recognition: Annotated[
         TaskMetrics, Field(alias="SpeechRecognition", description="Metrics of speech recognition.")
-    ] = (Metric(name="CER", direction="LowerIsBetter"),)
+    ] = (Metric(name="CER"),)
 
     def of(self, task: Task) -> tuple[Metric, ...]:
         """The metrics of a task."""

@@ -20,6 +20,7 @@ _WORDS: Final = {
 }
 _STEP_WORDS: Final = {
     "Distill": "Distilling",
+    "Prune": "Pruning",
     "PTQ": "Quantizing",
     "QAT": "Training",
     "Export": "Exporting",

@@ -6,10 +6,12 @@ runtime that is edited later does not move a running job. Must not judge what wa
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from compression_contract.tasks import METRICS
 from compression_operator.api.compressionjob.evaluation import Evaluation, Metric, Target
-from compression_operator.api.compressionjob.inputs import Storage
+from compression_operator.api.compressionjob.inputs import Storage, Task
 from compression_operator.api.compressionjob.methods import PTQ, QAT, Distill
 from compression_operator.api.compressionjob.pipeline import Export, Step, When
 from compression_operator.api.compressionjob.release import Packaging
@@ -98,6 +100,29 @@ class Effective:
             step = self.step(step.from_)
         return step
 
+    def chain(self, step: Step) -> Iterator[Step]:
+        """`step`, the step it starts from, and so on back to the first."""
+        yield step
+        while step.from_:
+            step = self.step(step.from_)
+            yield step
+
+    def uncut(self, step: Step) -> Step | None:
+        """The step that trained the float model of `step` before any filter was cut; None: a stored one."""
+        cuts = [each for each in self.chain(step) if each.type == "Prune"]
+        if not cuts:
+            return self.ancestor(step)
+        return self.step(cuts[-1].from_) if cuts[-1].from_ else None
+
+    def distillation(self, step: Step) -> Distill | None:
+        """The settings of the last distillation before `step`; None where there was none."""
+        return next((each.distill for each in self.chain(step) if each.distill is not None), None)
+
+    def architecture(self, step: Step) -> str:
+        """The network that a Distill step trains: its own, or that of the step it starts from."""
+        named = (each.student_arch for each in self.chain(step) if each.student_arch)
+        return next(named, self.spec.student.arch or "")
+
     @property
     def teachers_used(self) -> tuple[str, ...]:
         """Names of the teachers that some step distils from, in the author's order."""
@@ -111,7 +136,10 @@ def fill(spec: CompressionJobSpec, runtime: Runtime, namespace: str) -> Resolved
     evaluation = spec.evaluation.model_copy(
         update={
             "targets": spec.evaluation.targets or defaults.evaluation.targets,
-            "metrics": spec.evaluation.metrics or defaults.evaluation.metrics.of(spec.task),
+            "metrics": tuple(
+                _directed(metric, spec.task)
+                for metric in spec.evaluation.metrics or defaults.evaluation.metrics.of(spec.task)
+            ),
         }
     )
     endpoint = runtime.spec.allow.endpoint(spec.storage.endpoint_name)
@@ -136,6 +164,11 @@ def fill(spec: CompressionJobSpec, runtime: Runtime, namespace: str) -> Resolved
         ),
         reader=spec.dataset.reader or DEFAULT_READER,
     )
+
+
+def _directed(metric: Metric, task: Task) -> Metric:
+    """The metric with its better direction; one that the task does not have is left to `admission`."""
+    return metric.model_copy(update={"direction": metric.direction or METRICS[task].get(metric.name)})
 
 
 def snapshot(runtime: Runtime, resolved: Resolved) -> RuntimeSnapshot:

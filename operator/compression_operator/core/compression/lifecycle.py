@@ -13,8 +13,9 @@ from compression_contract.keys import API_VERSION
 from compression_operator.api.compressionjob.spec import CompressionJobSpec
 from compression_operator.core.actions import Delete
 from compression_operator.core.compression import release
-from compression_operator.core.compression.admission import Applicant, Refusal, refusal
+from compression_operator.core.compression.admission import Refusal, refusal
 from compression_operator.core.compression.effective import Effective, fill, snapshot
+from compression_operator.core.compression.grants import Applicant
 from compression_operator.core.compression.passage import Passage
 from compression_operator.core.compression.words import On, Why
 from compression_operator.core.observed import ChildJob

@@ -26,10 +26,10 @@ from compression_operator.api.compressionjob.status import (
 )
 from compression_operator.api.meta import Counts
 from compression_operator.core.compression import image_gates, judgement
-from compression_operator.core.compression.inputs import source_of
 from compression_operator.core.compression.measurements import artifact_of, text
 from compression_operator.core.compression.passage import Passage
 from compression_operator.core.compression.plan import Part, Task, candidate_of
+from compression_operator.core.compression.sources import source_of
 from compression_operator.core.compression.words import On, Why
 from compression_operator.core.outcomes import Failed
 
@@ -79,6 +79,7 @@ def _resolved(passage: Passage, facts: ResolveFacts) -> Failed | None:
     found = {
         "datasetDigest": facts.dataset_digest,
         "studentDigest": facts.student_digest,
+        "codeDigest": facts.code_digest,
         "teacherDigests": teachers,
         "inputShape": facts.input_shape,
         "numClasses": facts.num_classes,
@@ -97,6 +98,8 @@ def _other_content(passage: Passage, facts: ResolveFacts) -> str:
     ]
     if spec.student.uri is not None:
         asked.append(("student", spec.student.digest, facts.student_digest))
+    if spec.code is not None:
+        asked.append(("code", spec.code.digest, facts.code_digest))
     for name, wanted, found in asked:
         if found is None:
             return f"{name} was not resolved"

@@ -11,6 +11,7 @@ from compression_contract.inputs import (
     EvaluateInput,
     PackageInput,
     PreflightInput,
+    PruneInput,
     PTQInput,
     QATInput,
     ResolveInput,
@@ -133,6 +134,7 @@ def facts_for(given: StageInput) -> StageFacts:
                 dataset_digest=asked.dataset.digest or digest_of(b"dataset"),
                 teacher_digests={t.name: t.digest or digest_of(t.name.encode()) for t in asked.teachers},
                 student_digest=asked.student.digest if asked.student else None,
+                code_digest=asked.code.digest if asked.code else None,
                 input_shape=(1, 28, 28),
                 num_classes=10,
                 samples={"train": 60_000, "test": SAMPLES},
@@ -140,7 +142,7 @@ def facts_for(given: StageInput) -> StageFacts:
         case PreflightInput() as asked:
             measured = (TeacherMeasurement(name=t.name, value=0.93, samples=2000) for t in asked.teachers)
             return PreflightFacts(metric=asked.metric.name, teachers=tuple(measured))
-        case DistillInput() | PTQInput() | QATInput() as asked:
+        case DistillInput() | PruneInput() | PTQInput() | QATInput() as asked:
             return TrainFacts(stage=asked.stage, seconds=12.5, steps=100, loss=0.4)
         case EvaluateInput() as asked:
             return evaluation(target=asked.target.name)
@@ -164,7 +166,7 @@ def facts_for(given: StageInput) -> StageFacts:
 def result_for(given: StageInput, facts: StageFacts | None = None) -> StageResult:
     """A valid result; the artifact is named by its input, as a real one is by its content."""
     artifact = None
-    if given.parameters.stage in ("distill", "ptq", "qat", "evaluate") and given.output:
+    if given.parameters.stage in ("distill", "prune", "ptq", "qat", "evaluate") and given.output:
         artifact = ArtifactRef(uri=given.output, digest=digest_of(given.input_hash.encode()))
     return StageResult(
         input_hash=given.input_hash,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from compression_operator.core.compression.admission import Applicant, refusal
+from compression_operator.core.compression.admission import refusal
 from compression_operator.core.compression.effective import Effective, fill, snapshot
+from compression_operator.core.compression.grants import Applicant
 from support.manifests import REMOVE, changed, full_job, minimal_job, runtime
 from unit.core.compression.scripts import FLOOR, PTQ, distilled, stored
 from unit.core.compression.world import World
@@ -23,6 +24,16 @@ def refused(manifest, offer=None, labels=None):
     return refusal(applicant, observed.runtime)
 
 
+def mimicking(teacher):
+    """A distillation that compares a layer with a teacher's."""
+    feature = {"student": "s3", "teacher": teacher}
+    steps = [
+        {"name": "kd", "type": "Distill", "distill": {"features": [feature]}},
+        changed(PTQ, {"from": "kd"}),
+    ]
+    return changed(distilled(), {"spec.pipeline.steps": steps})
+
+
 def gates(count, *more):
     return [changed(FLOOR, {"name": f"g{n}"}) for n in range(count)] + list(more)
 
@@ -36,7 +47,6 @@ def test_good_jobs_are_admitted(manifest):
     ("manifest", "words"),
     [
         (minimal_job(), "put a Distill step before it"),
-        (stored(spec__code={"uri": "s3://a-b/c", "digest": "sha256:" + "0" * 64}), "spec.code"),
         (stored(spec__signing={"hook": "cosign"}), "spec.signing"),
         (
             stored(
@@ -50,32 +60,52 @@ def test_good_jobs_are_admitted(manifest):
         (stored(spec__evaluation={"baseline": {"source": "Live"}}), "Live"),
         (stored(spec__evaluation={"baseline": {"source": "Teacher"}}), "is Teacher"),
         (
-            stored(
-                spec__pipeline={"steps": [{"name": "cut", "type": "Prune", "prune": {"ratio": 0.3}}, PTQ]}
-            ),
-            "type Prune is not offered",
-        ),
-        (
             stored(spec__pipeline={"steps": [PTQ, changed(PTQ, {"name": "again", "from": "ptq"})]}),
             "from ptq is of type PTQ",
         ),
         (stored(spec__gates=[changed(FLOOR, {"metric.name": "top5"})]), "only top1 are measured"),
         (stored(spec__gates=[changed(FLOOR, {"target": "gpu"})]), "names target gpu"),
+        (mimicking("large"), "names none of its teachers large"),
+        (mimicking("small/l3"), "names none of its teachers large"),
         (
             changed(
                 distilled(),
                 {
                     "spec.pipeline.steps": [
-                        {
-                            "name": "kd",
-                            "type": "Distill",
-                            "distill": {"features": [{"student": "s3", "teacher": "large/l3"}]},
-                        },
-                        changed(PTQ, {"from": "kd"}),
+                        {"name": "kd", "type": "Distill", "distill": {}},
+                        {"name": "b", "type": "Distill", "from": "kd", "studentArch": "x", "distill": {}},
+                        changed(PTQ, {"from": "b"}),
                     ]
                 },
             ),
-            "distill.features is not offered",
+            "studentArch x cannot start from the weights of kd",
+        ),
+        (
+            stored(spec__pipeline={"steps": [changed(PTQ, {"ptq": {"bits": {"weight": 4}}})]}),
+            "no runtime of this version runs weights of 4 bits",
+        ),
+        (stored(spec__pipeline={"steps": [{"name": "f", "type": "Export"}]}), "makes a float candidate"),
+        (stored(spec__evaluation={"metrics": [{"name": "mAP"}]}), "ImageClassification has no metric mAP"),
+        (
+            stored(spec__evaluation={"metrics": [{"name": "top1", "direction": "LowerIsBetter"}]}),
+            "top1 is HigherIsBetter",
+        ),
+        (
+            stored(
+                spec__pipeline={
+                    "selection": "Best",
+                    "objective": {"metric": "recall", "goal": "Maximize"},
+                    "steps": [PTQ],
+                }
+            ),
+            "recall is not measured: use one of bytes, latencyP95, top1",
+        ),
+        (stored(spec__export={"formats": ["ONNXQDQ", "PaddleLite"]}), "PaddleLite is not offered"),
+        (
+            stored(
+                spec__evaluation={"targets": [{"name": "ov", "runtime": "openvino", "format": "ONNXQDQ"}]}
+            ),
+            "measured on openvino, which has no serving base",
         ),
         (stored(spec__packaging={"target": "gpu"}), "packaging.target gpu"),
         (stored(spec__export={"formats": ["ONNX"]}), "add it to export.formats"),
@@ -114,7 +144,12 @@ def test_sixteen_gates_are_fine_with_one_on_vulnerabilities_among_them():
         (stored(), {"spec.observers": ["Hist", "AbsMaxChannelWise"]}, "step qat: MovingAvgAbsMax"),
         (
             stored(
-                spec__evaluation={"targets": [{"name": "gpu", "runtime": "tensorrt", "format": "ONNXQDQ"}]}
+                spec__evaluation={
+                    "targets": [
+                        {"name": "ort", "runtime": "onnxruntime", "format": "ONNXQDQ"},
+                        {"name": "gpu", "runtime": "tensorrt", "format": "ONNXQDQ"},
+                    ]
+                }
             ),
             {},
             "use one of onnxruntime",
@@ -185,14 +220,22 @@ def test_what_the_runtime_grants_is_admitted(manifest, offer):
     assert refused(manifest, changed(runtime(), offer), labels={"ml": "true"}) is None
 
 
-def test_a_job_that_says_everything_is_refused_for_what_this_version_lacks():
-    assert refused(full_job()).permanent
-    offered = changed(
-        full_job(),
-        {
-            "spec.code": REMOVE,
-            "spec.pipeline.steps.0.distill.features": REMOVE,
-            "spec.packaging.repository": REMOVE,
-        },
-    )
-    assert refused(offered) is None
+CUT = {"name": "cut", "type": "Prune", "prune": {"ratio": 0.3}}
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        mimicking("large/l3"),
+        stored(spec__code={"uri": "s3://a-b/c", "digest": "sha256:" + "0" * 64}),
+        stored(spec__pipeline={"steps": [CUT, changed(PTQ, {"from": "cut"})]}),
+        stored(spec__task="TextClassification"),
+        changed(full_job(), {"spec.packaging.repository": REMOVE}),
+    ],
+)
+def test_what_this_version_offers_is_admitted(manifest):
+    assert refused(manifest) is None
+
+
+def test_a_job_that_pushes_elsewhere_waits():
+    assert not refused(full_job()).permanent

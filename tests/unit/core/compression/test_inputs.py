@@ -16,9 +16,10 @@ from compression_contract.inputs import (
     ScanInput,
 )
 from compression_operator.api import CompressionJobStatus
-from compression_operator.core.compression.inputs import baseline_artifact, parameters, source_of
+from compression_operator.core.compression.inputs import parameters
 from compression_operator.core.compression.passage import Passage
 from compression_operator.core.compression.plan import Part, Task
+from compression_operator.core.compression.sources import baseline_artifact, source_of
 from support.manifests import changed, full_job
 from unit.core.compression.scripts import PTQ, distilled, measures, stored
 from unit.core.compression.world import World
@@ -89,7 +90,7 @@ def test_distillation_follows_the_plan():
                     },
                 },
                 {"name": "longer", "type": "Distill", "from": "kd", "distill": {}},
-                changed(PTQ, {"from": "longer", "ptq": {"bits": {"weight": 4}, "skipLayers": ["conv1"]}}),
+                changed(PTQ, {"from": "longer", "ptq": {"skipLayers": ["conv1"], "sensitivity": True}}),
             ]
         },
     )
@@ -105,7 +106,7 @@ def test_distillation_follows_the_plan():
     assert second.student.artifact.digest == artifact(world, "kd")
     quantised = told(world, PTQInput)
     assert quantised.source.digest == artifact(world, "longer")
-    assert (quantised.weight_bits, quantised.skip_layers) == (4, ("conv1",))
+    assert (quantised.sensitivity, quantised.skip_layers) == (True, ("conv1",))
 
 
 def test_qat_takes_its_length_its_batches_and_its_teachers_from_the_distillation(whole):
@@ -184,9 +185,7 @@ def test_inputs_that_need_a_receipt_refuse_to_be_made_without_it(whole):
 
 def test_a_run_of_the_full_plan_tells_its_stages_everything():
     manifest = changed(full_job(), {"spec.pipeline.steps.1.ptq.smoothAlpha": 0.4})
-    del manifest["spec"]["code"]
     del manifest["spec"]["packaging"]["repository"]
-    del manifest["spec"]["pipeline"]["steps"][0]["distill"]["features"]
     manifest["spec"]["export"]["formats"] = ["ONNXQDQ"]
     manifest["spec"]["dataset"].pop("digest")
     world = World(manifest).run()

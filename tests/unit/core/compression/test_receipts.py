@@ -89,12 +89,13 @@ def test_a_teacher_that_no_step_uses_is_not_measured():
 
 
 def test_a_teachers_error_rate_must_not_be_above_its_limit():
-    metrics = {"metrics": [{"name": "top1", "direction": "LowerIsBetter"}]}
-    gate = {"name": "ceiling", "type": "Metric", "metric": {"name": "top1", "max": 0.9}}
-    base = distilled(spec__evaluation=metrics, spec__gates=[gate])
-    weak = World(changed(base, {"spec.teachers.0.minMetric": 0.5})).run()
+    metrics = {"metrics": [{"name": "CER"}, {"name": "top1"}]}
+    offer = changed(runtime(), {"spec.evaluators.0.metrics": ["top1", "CER"]})
+    base = distilled(spec__task="SpeechRecognition", spec__evaluation=metrics)
+    weak = World(changed(base, {"spec.teachers.0.minMetric": 0.5}), runtime=offer).run()
     assert weak.condition("Failed")["reason"] == "TeacherTooWeak"
-    assert World(changed(base, {"spec.teachers.0.minMetric": 0.95})).run().holds("Complete")
+    good = World(changed(base, {"spec.teachers.0.minMetric": 0.95}), runtime=offer).run()
+    assert good.holds("Complete")
 
 
 def test_numbers_beyond_what_a_status_holds_are_data_and_not_a_crash():
@@ -119,7 +120,7 @@ def test_a_metric_that_is_no_proportion_shows_the_evaluators_interval():
         estimates=(Estimate(name="mAP", value=0.41, low=0.40, high=0.42, samples=500),), bytes=100
     )
     told = facts.evaluation().model_copy(update={"candidate": measured, "baseline": None, "paired": ()})
-    manifest = stored(spec__evaluation=RAW, spec__gates=[MAP_FLOOR])
+    manifest = stored(spec__task="ObjectDetection", spec__evaluation=RAW, spec__gates=[MAP_FLOOR])
     world = World(manifest, runtime=offer, script=says("evaluate", told)).run()
     assert world.holds("Complete")
     result = world.status["candidates"][0]["results"][0]
@@ -133,18 +134,19 @@ def test_a_metric_that_is_no_proportion_shows_the_evaluators_interval():
 
 
 def test_an_estimate_without_an_interval_and_a_broken_proportion_show_what_there_is():
-    offer = changed(runtime(), {"spec.evaluators.0.metrics": ["top1", "mAP"]})
+    offer = changed(runtime(), {"spec.evaluators.0.metrics": ["top1", "CER"]})
     measured = Measurement(
         proportions=(Proportion(name="top1", successes=3, samples=0),),
-        estimates=(Estimate(name="mAP", value=0.41, samples=500),),
+        estimates=(Estimate(name="CER", value=0.41, samples=500),),
         bytes=0,
     )
     told = facts.evaluation().model_copy(update={"candidate": measured})
-    both = {"metrics": [*RAW["metrics"], {"name": "top1"}]}
-    manifest = stored(spec__evaluation=both, spec__gates=[changed(MAP_FLOOR, {"confidence": 0})])
+    both = {"metrics": [{"name": "CER"}, {"name": "top1"}]}
+    ceiling = {"name": "e", "type": "Metric", "metric": {"name": "CER", "max": 0.5}, "confidence": 0}
+    manifest = stored(spec__task="SpeechRecognition", spec__evaluation=both, spec__gates=[ceiling])
     world = World(manifest, runtime=offer, script=says("evaluate", told)).run()
     result = world.status["candidates"][0]["results"][0]
-    assert result["metrics"] == [{"name": "mAP", "value": "0.41", "samples": 500}]
+    assert result["metrics"] == [{"name": "CER", "value": "0.41", "samples": 500}]
 
 
 def test_a_baseline_that_somebody_wrote_or_a_teachers_is_compared_by_value():
