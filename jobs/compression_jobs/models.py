@@ -80,7 +80,7 @@ def build(architecture: Architecture) -> Any:
         if len(shape) != len(whole) or any(cut > length for cut, length in zip(shape, whole, strict=True)):
             raise InvalidData(
                 "NetworkInvalid",
-                f"Architecture {architecture.arch} has no parameter {name} that {list(shape)} could be cut from "
+                f"{architecture.arch} has no parameter {name} that {list(shape)} could be cut from "
                 f"(it has {list(whole) or 'none'}); prune again.",
             )
     if architecture.widths:

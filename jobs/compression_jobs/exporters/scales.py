@@ -19,13 +19,16 @@ Step = Annotated[float, Field(gt=0)]
 
 
 class LayerScales(Frozen):
-    """One layer's grids, symmetric, of signed 8-bit numbers from -127 to 127."""
+    """One layer's grids: symmetric, of signed 8-bit numbers from -127 to 127, where nothing else is said."""
 
     layer: str
     """The layer's path in its network, as in `body.0.0`."""
     weight: str
     """The weight's name in the program, which is also its name in ONNX."""
     input_step: Step
+    input_zero_point: Annotated[int, Field(ge=0, le=255)] | None = None
+    """The number that stands for zero in an input grid of the numbers 0..255, which is deployed as it is; None
+    is the symmetric grid below."""
     weight_steps: Annotated[tuple[Step, ...], Field(min_length=1)]
     """One for the whole tensor, or one for each output channel."""
     measured: Literal["BeforeNormalisation", "Deployed"]
