@@ -13,6 +13,8 @@ from compression_jobs.errors import InvalidInput
 from compression_jobs.readers.base import DatasetFacts
 from compression_jobs.tasks.base import Floats, Task
 from compression_jobs.tasks.classification import Classification
+from compression_jobs.tasks.ctc import Recognition
+from compression_jobs.tasks.detection import Detection
 
 __all__ = ["TASKS", "Floats", "Task", "task"]
 
@@ -20,6 +22,9 @@ TASKS: Final[Mapping[tuple[TaskName, str], Task]] = {
     ("ImageClassification", "Labels"): Classification("ImageClassification"),
     ("TextClassification", "Labels"): Classification("TextClassification"),
     ("SpeechRecognition", "Labels"): Classification("SpeechRecognition"),
+    ("SpeechRecognition", "Symbols"): Recognition("SpeechRecognition"),
+    ("OCRRecognition", "Symbols"): Recognition("OCRRecognition"),
+    ("ObjectDetection", "Boxes"): Detection(),
 }
 """By the name, and by what the dataset knows of its samples (DatasetFacts.targets)."""
 
