@@ -1,13 +1,12 @@
 """What teachers say of samples.
 
-Owns running a stored teacher and keeping its answers. A teacher is a Paddle inference program (a protobuf and
-raw weights, no pickle), run by Paddle's inference library, which has no need of the teacher's own code.
+Owns running a stored teacher. A teacher is a Paddle inference program (a protobuf and raw weights, no
+pickle), run by Paddle's inference library, which has no need of the teacher's own code.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,49 +15,68 @@ from numpy.typing import NDArray
 
 from compression_jobs.errors import InvalidData
 from compression_jobs.framework import inference
-from compression_jobs.losses.targets import soft_targets
 from compression_jobs.readers import Indices, Split
+from compression_jobs.training.inner_tensors import with_outputs
 
 PROGRAM: Final = "model.pdmodel"
 WEIGHTS: Final = "model.pdiparams"
-_BATCH: Final = 128
+BATCH: Final = 128
+OUTPUT: Final = ""
+"""The name of a teacher's answer among its outputs; the others have the names of layers."""
+
+Floats = NDArray[np.float32]
 
 
 class Teacher:
-    """A stored network that answers with logits.
+    """A stored network that answers, and shows some of its inner layers.
+
+    Args:
+        name: for sentences.
+        folder: with PROGRAM and WEIGHTS.
+        output_shape: of the answer to one sample; -1 is a length that the teacher may choose.
+        layers: the inner layers to show.
+        record: the names of layers' outputs in the program, if its origin recorded them.
 
     Raises:
-        InvalidData: TeacherUnreadable, ClassesDiffer, ShapesDiffer, TeacherInvalid.
+        InvalidInput: LayerUnknown.
+        InvalidData: TeacherUnreadable, TeacherInvalid.
     """
 
-    def __init__(self, name: str, folder: Path, classes: int) -> None:
-
+    def __init__(
+        self,
+        name: str,
+        folder: Path,
+        output_shape: tuple[int, ...],
+        layers: Sequence[str] = (),
+        record: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
-        self._classes = classes
-        config = inference.Config(str(folder / PROGRAM), str(folder / WEIGHTS))
-        config.disable_gpu()
-        config.enable_mkldnn()
-        config.set_cpu_math_library_num_threads(1)
-        config.disable_glog_info()
+        self._shape = output_shape
+        self._outputs = (OUTPUT, *layers)
         try:
-            self._predictor = inference.create_predictor(config)
+            program = folder / Path(PROGRAM).stem
+            if layers:
+                with_outputs(program, layers, record or {}, folder / "shown")
+                program = folder / "shown"
+            self._predictor = _predictor(program)
         except (RuntimeError, ValueError) as error:
             raise InvalidData(
                 "TeacherUnreadable",
                 f"Teacher {name} is no Paddle inference model ({_first_line(error)}); use paddle.jit.save.",
             ) from error
-        if len(self._predictor.get_input_names()) != 1 or len(self._predictor.get_output_names()) != 1:
+        inputs, outputs = self._predictor.get_input_names(), self._predictor.get_output_names()
+        if len(inputs) != 1 or len(outputs) != len(self._outputs):
             raise self._invalid("it needs exactly one input and one output")
-        self._input = self._predictor.get_input_handle(self._predictor.get_input_names()[0])
-        self._output = self._predictor.get_output_handle(self._predictor.get_output_names()[0])
+        self._input = self._predictor.get_input_handle(inputs[0])
+        self._handles = [self._predictor.get_output_handle(output) for output in outputs]
 
-    def logits(self, data: Split, samples: Indices) -> NDArray[np.float32]:
-        """[len(samples), classes]."""
-        parts = [samples[start : start + _BATCH] for start in range(0, len(samples), _BATCH)]
-        return np.concatenate([self._answer(data.inputs(part)) for part in parts])
+    def answers(self, inputs: NDArray[Any]) -> dict[str, Floats]:
+        """The answer under OUTPUT, [n, *output_shape], and each layer's feature under its name, [n, ...].
 
-    def _answer(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        self._input.copy_from_cpu(inputs)
+        Raises:
+            InvalidData: ShapesDiffer, ClassesDiffer, TeacherInvalid.
+        """
+        self._input.copy_from_cpu(np.ascontiguousarray(inputs))
         try:
             self._predictor.run()
         except (RuntimeError, ValueError) as error:
@@ -67,61 +85,57 @@ class Teacher:
                 f"Teacher {self.name} cannot read samples of {inputs.shape[1:]} ({_first_line(error)}); "
                 "use one that was trained on this dataset.",
             ) from error
-        logits: NDArray[np.float32] = self._output.copy_to_cpu()
-        if logits.shape != (len(inputs), self._classes):
+        found = {
+            output: handle.copy_to_cpu() for output, handle in zip(self._outputs, self._handles, strict=True)
+        }
+        for output, values in found.items():
+            if len(values) != len(inputs) or values.dtype != np.float32:
+                raise self._invalid(
+                    f"{output or 'its output'} is {values.dtype} {values.shape} for {len(inputs)} samples"
+                )
+            if not np.isfinite(values).all():
+                raise self._invalid(f"{output or 'it'} answers with NaN or infinity")
+        found[OUTPUT] = _logits_of(self._checked(found[OUTPUT]))
+        return found
+
+    def outputs(self, data: Split, samples: Indices) -> Floats:
+        """The answers to some samples of a split, [len(samples), *output_shape]."""
+        parts = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
+        return np.concatenate([self.answers(data.inputs(part))[OUTPUT] for part in parts])
+
+    def _checked(self, answers: Floats) -> Floats:
+        found = answers.shape[1:]
+        fits = len(found) == len(self._shape) and all(
+            wanted in (-1, length) for wanted, length in zip(self._shape, found, strict=True)
+        )
+        if not fits:
             raise InvalidData(
                 "ClassesDiffer",
-                f"Teacher {self.name} answers with shape {logits.shape[1:]}, the dataset has {self._classes} "
-                "classes; use one that was trained on this dataset.",
+                f"Teacher {self.name} answers with shape {list(found)}, the dataset's classes ask for "
+                f"{list(self._shape)} (-1 is any); use one that was trained on this dataset.",
             )
-        if not np.isfinite(logits).all():
-            raise self._invalid("it answers with NaN or infinity")
-        return _logits_of(logits)
+        return answers
 
     def _invalid(self, why: str) -> InvalidData:
         return InvalidData("TeacherInvalid", f"Teacher {self.name} cannot be used: {why}; export it again.")
 
 
-@dataclass(frozen=True, slots=True)
-class CachedTargets:
-    """Soft targets of all samples, computed once."""
-
-    table: NDArray[np.float32]
-    """[size of the split, classes]; rows that nobody trains on are zero."""
-
-    def of(self, samples: Indices) -> NDArray[np.float32]:
-        """See Targets.of."""
-        rows: NDArray[np.float32] = self.table[samples]
-        return rows
+def _predictor(program: Path) -> Any:
+    config = inference.Config(f"{program}.pdmodel", f"{program}.pdiparams")
+    config.disable_gpu()
+    config.enable_mkldnn()
+    config.set_cpu_math_library_num_threads(1)
+    config.disable_glog_info()
+    return inference.create_predictor(config)
 
 
-@dataclass(frozen=True, slots=True)
-class TeacherTargets:
-    """Soft targets of teachers, computed when they are asked for."""
+def _logits_of(answers: Floats) -> Floats:
+    """Raw scores, also where a program ends with softmax: the logarithm of probabilities softens alike.
 
-    teachers: Sequence[Teacher]
-    weights: NDArray[np.float32]
-    data: Split
-    combine: str
-    temperature: float
-
-    def of(self, samples: Indices) -> NDArray[np.float32]:
-        """See Targets.of."""
-        logits = np.stack([teacher.logits(self.data, samples) for teacher in self.teachers])
-        return soft_targets(logits, self.data.labels[samples], self.weights, self.combine, self.temperature)
-
-    def cached(self, samples: Indices) -> CachedTargets:
-        """The same, computed once for these samples."""
-        rows = self.of(samples)
-        table = np.zeros((len(self.data), rows.shape[1]), np.float32)
-        table[samples] = rows
-        return CachedTargets(table)
-
-
-def _logits_of(answers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Logits, also where a program ends with softmax: the logarithm of probabilities softens alike."""
-    if answers.min() >= 0 and np.allclose(answers.sum(axis=1), 1, atol=1e-3):
-        probable: NDArray[np.float32] = np.log(np.maximum(answers, np.float32(1e-9)))
+    Classes are the last axis of [n, classes] and [n, steps, classes]; maps have none that could sum to 1.
+    """
+    if answers.ndim < 4 and answers.min() >= 0 and np.allclose(answers.sum(axis=-1), 1, atol=1e-3):
+        probable: Floats = np.log(np.maximum(answers, np.float32(1e-9)))
         return probable
     return answers
 
