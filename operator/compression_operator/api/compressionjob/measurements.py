@@ -123,6 +123,13 @@ class CandidateStatus(ApiModel):
     ] = None
     message: Annotated[Text512 | None, Field(description="Why it stands there.")] = None
     artifact: Annotated[Artifact | None, Field(description="The stored model.")] = None
+    pareto_optimal: Annotated[
+        bool | None,
+        Field(
+            description="Whether no other candidate that passed is at least as good in metrics, latency and "
+            "bytes, and better in one; told with selection: Best."
+        ),
+    ] = None
     results: Annotated[
         tuple[TargetResult, ...], Field(max_length=4, description="By evaluation target."), map_list("target")
     ] = ()

@@ -141,7 +141,10 @@ class Objective(ApiModel):
     """What `selection: Best` optimises among the candidates that pass."""
 
     metric: Annotated[MetricName, Field(description="A metric's name, or latencyP95, or bytes.")]
-    goal: Annotated[Literal["Minimize", "Maximize"], Field(description="Which way is better.")]
+    goal: Annotated[
+        Literal["Minimize", "Maximize"],
+        Field(description="Which way is better: Maximize top1, Minimize CER."),
+    ]
 
 
 class Pipeline(ApiModel):
@@ -165,7 +168,11 @@ class Pipeline(ApiModel):
 
     selection: Annotated[
         Literal["FirstPassing", "Best"],
-        Field(description="Ship the first candidate that passes, or measure all and ship the best."),
+        Field(
+            description="Ship the first candidate in the plan that passes, or measure all that can run and "
+            "ship the best of those that pass: of the Pareto front (metrics, latency, bytes) the one that "
+            "the objective puts first."
+        ),
     ] = "FirstPassing"
     objective: Annotated[
         Objective | None, Field(description="What is best; required with selection: Best.")
@@ -176,8 +183,8 @@ class Pipeline(ApiModel):
             min_length=1,
             max_length=MAX_STEPS,
             description="The steps in order. Absent: Distill where there are teachers, PTQ, QAT when "
-            "PTQ missed a "
-            "gate, and then one longer distillation with PTQ.",
+            "PTQ missed a gate (with selection: Best always), and when both missed one longer distillation "
+            "with PTQ.",
         ),
         map_list("name"),
         *STEPS_RULES,

@@ -151,6 +151,7 @@ class Selected(ApiModel):
     step: Annotated[Text16, Field(description="The step that made it.")]
     target: Annotated[Text32, Field(description="The configuration it is shipped for.")]
     manifest_digest: Annotated[Text71, Field(description="Digest of its artifact.")]
+    reason: Annotated[Text512 | None, Field(description="Why it was this one, in a sentence.")] = None
 
 
 class ImageStatus(ApiModel):

@@ -214,15 +214,18 @@ def _filled(step: Step, spec: CompressionJobSpec) -> Step:
 def default_plan(spec: CompressionJobSpec, methods: tuple[str, ...]) -> tuple[Step, ...]:
     """What runs when the author names no steps: the cheap way first, each dearer one only if it is needed.
 
-    Distillation where there are teachers; PTQ; QAT when PTQ missed a gate; then one longer distillation.
+    Distillation where there are teachers; PTQ; QAT when PTQ missed a gate; when both missed, one longer
+    distillation with PTQ. Where the best is asked for, QAT competes with PTQ instead of standing in for it.
     """
+    best = spec.pipeline.selection == "Best"
     distils = bool(spec.teachers) and "Distill" in methods
     source = "distill" if distils else ""
     steps = [Step(name="distill", type="Distill", distill=Distill())] if distils else []
     steps.append(Step(name="ptq", type="PTQ", from_=source, ptq=PTQ()))
     missed: tuple[str, ...] = ("ptq",)
     if "QAT" in methods:
-        steps.append(Step(name="qat", type="QAT", from_=source, when=When(unmet=missed), qat=QAT()))
+        when = When() if best else When(unmet=missed)
+        steps.append(Step(name="qat", type="QAT", from_=source, when=when, qat=QAT()))
         missed = (*missed, "qat")
     if distils:
         epochs = min(spec.student.schedule_epochs * REDISTILLATION_FACTOR, MAX_EPOCHS)

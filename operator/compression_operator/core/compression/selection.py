@@ -11,9 +11,12 @@ from compression_contract.keys import GROUP
 from compression_operator.api.compressionjob.gates import Gate
 from compression_operator.api.compressionjob.status import CandidateStatus, Hold, Selected
 from compression_operator.core.compression.judgement import reject
-from compression_operator.core.compression.passage import Passage
+from compression_operator.core.compression.measurements import summary
+from compression_operator.core.compression.pareto import Scale, best, front
+from compression_operator.core.compression.passage import MAX_TEXT, Passage
 from compression_operator.core.compression.plan import candidate_of
 from compression_operator.core.compression.words import On, Why
+from compression_operator.core.conditions import clip
 
 RELEASE_HOLD: Final = f"{GROUP}/release-hold"
 """Annotation with which a person lets a held candidate pass; its value is `status.hold.since`."""
@@ -53,47 +56,39 @@ def _held(passage: Passage, hold: Hold) -> tuple[Gate, ...]:
 
 def select(passage: Passage) -> bool:
     """Choose what is shipped once every step is decided. False: nothing passed, and the job has ended."""
+    order = {step.name: index for index, step in enumerate(passage.plan.steps)}
     passing = [item for item in passage.status.candidates if item.state == "Passed"]
     if not passing:
         _nothing_passed(passage)
         return False
-    chosen = _best(passage, passing)
+    chosen, why = _chosen(passage, sorted(passing, key=lambda item: order.get(item.step, len(order))))
     artifact = chosen.artifact
     if artifact is None:
         raise LookupError(f"candidate {chosen.step} has no artifact")
     target, digest = passage.plan.shipped_target, artifact.manifest_digest
+    result = next((item for item in chosen.results if item.target == target), None)
     passage.update(
-        selected=Selected(step=chosen.step, target=target, manifest_digest=digest),
+        selected=Selected(step=chosen.step, target=target, manifest_digest=digest, reason=why),
+        summary=passage.status.summary if result is None else summary(result),
         gates=chosen.gates,
     )
     return True
 
 
-def _best(passage: Passage, passing: list[CandidateStatus]) -> CandidateStatus:
-    """The first in the plan's order, or the best by the objective; of equals the earlier one."""
-    order = {step.name: index for index, step in enumerate(passage.plan.steps)}
-    passing = sorted(passing, key=lambda item: order.get(item.step, len(order)))
+def _chosen(passage: Passage, passing: list[CandidateStatus]) -> tuple[CandidateStatus, str]:
+    """The candidate to ship and why, in a sentence; `passing` is in the plan's order."""
     pipeline = passage.plan.spec.pipeline
-    if pipeline.selection == "FirstPassing" or pipeline.objective is None:
-        return passing[0]
-    sign = 1.0 if pipeline.objective.goal == "Minimize" else -1.0
-    metric, target = pipeline.objective.metric, passage.plan.shipped_target
-    return min(passing, key=lambda item: sign * _objective(item, metric, target, sign))
-
-
-def _objective(candidate: CandidateStatus, metric: str, target: str, sign: float) -> float:
-    """The candidate's value of the objective; what was not measured is worse than anything."""
-    worst = sign * float("inf")
-    result = next((item for item in candidate.results if item.target == target), None)
-    if result is None:
-        return worst
-    if metric == "bytes":
-        return float(result.bytes or 0)
-    if metric == "latencyP95":
-        p95 = result.latency.p95 if result.latency is not None else None
-        return float(p95.removesuffix("ms")) if p95 else worst
-    value = next((item.value for item in result.metrics if item.name == metric), None)
-    return float(value) if value is not None else worst
+    objective = pipeline.objective
+    if pipeline.selection == "FirstPassing" or objective is None:
+        return passing[0], "the first in the plan that passed every gate"
+    scale = Scale(passage.plan.metrics, passage.plan.shipped_target)
+    on_front = {item.step for item in front(passing, scale)}
+    for item in passing:
+        passage.put_candidate(item.step, pareto_optimal=item.step in on_front)
+    chosen = best(passing, objective.metric, scale)
+    shown = ", ".join(scale.shown(item, objective.metric) for item in passing)
+    word = "least" if objective.goal == "Minimize" else "greatest"
+    return chosen, clip(f"{word} {objective.metric} of those that passed every gate: {shown}", MAX_TEXT)
 
 
 def _nothing_passed(passage: Passage) -> None:

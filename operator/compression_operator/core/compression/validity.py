@@ -18,6 +18,7 @@ from compression_operator.api.compressionjob.run import PodTemplate
 from compression_operator.api.compressionjob.spec import CompressionJobSpec
 from compression_operator.core.compression.effective import Effective
 from compression_operator.core.compression.gates.judge import blocks_on_findings
+from compression_operator.core.compression.pareto import BYTES, LATENCY
 
 TRAINING: Final = frozenset({"Distill", "Prune"})
 """Types of steps that leave a float model."""
@@ -28,8 +29,6 @@ SERVED_RUNTIME: Final = "onnxruntime"
 """The only evaluator whose runtime a serving base brings."""
 UNWRITTEN: Final = frozenset({"PaddleLite"})
 """Formats that the schema knows and nothing here makes."""
-COSTS: Final = frozenset({"latencyP95", "bytes"})
-"""What an objective may name beside the metrics."""
 
 
 def problems(plan: Effective) -> Iterator[str]:
@@ -129,9 +128,15 @@ def _broken_metric(metric: Metric, plan: Effective) -> Iterator[str]:
 
 def _broken_objective(plan: Effective) -> Iterator[str]:
     objective = plan.spec.pipeline.objective
-    offered = {metric.name for metric in plan.metrics} | COSTS
-    if objective is not None and objective.metric not in offered:
-        yield f"pipeline.objective.metric {objective.metric} is not measured: use one of {listed(offered)}"
+    if objective is None:
+        return
+    higher = {metric.name: metric.direction == "HigherIsBetter" for metric in plan.metrics}
+    better = {LATENCY: "Minimize", BYTES: "Minimize"}
+    better |= {name: "Maximize" if up else "Minimize" for name, up in higher.items()}
+    if objective.metric not in better:
+        yield f"pipeline.objective.metric {objective.metric} is not measured: use one of {listed(better)}"
+    elif objective.goal != better[objective.metric]:
+        yield f"pipeline.objective: {objective.metric} is best with goal: {better[objective.metric]}"
 
 
 def _broken_names(plan: Effective) -> Iterator[str]:

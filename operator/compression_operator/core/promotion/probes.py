@@ -119,6 +119,7 @@ def compose(situation: Situation, question: Question) -> ProbeInput:
         duration_seconds=int(question.duration.total_seconds()),
         interval_seconds=max(verification.interval.total_seconds(), 0.5),
         failure_limit=verification.limits.failure,
+        error_limit=verification.limits.error,
     )
 
 

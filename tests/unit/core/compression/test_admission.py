@@ -100,6 +100,16 @@ def test_good_jobs_are_admitted(manifest):
             ),
             "recall is not measured: use one of bytes, latencyP95, top1",
         ),
+        (
+            stored(
+                spec__pipeline={
+                    "selection": "Best",
+                    "objective": {"metric": "bytes", "goal": "Maximize"},
+                    "steps": [PTQ],
+                }
+            ),
+            "bytes is best with goal: Minimize",
+        ),
         (stored(spec__export={"formats": ["ONNXQDQ", "PaddleLite"]}), "PaddleLite is not offered"),
         (
             stored(

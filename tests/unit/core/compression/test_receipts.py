@@ -217,7 +217,7 @@ def test_out_of_memory_is_told_even_when_the_runtime_is_gone():
 def test_a_missing_measurement_is_the_worst_objective_of_all():
     pipeline = {
         "selection": "Best",
-        "objective": {"metric": "latencyP95", "goal": "Maximize"},
+        "objective": {"metric": "latencyP95", "goal": "Minimize"},
         "steps": [
             {"name": "ptq", "type": "PTQ", "ptq": {}},
             {"name": "qat", "type": "QAT", "qat": {}},
@@ -226,6 +226,8 @@ def test_a_missing_measurement_is_the_worst_objective_of_all():
     world = World(stored(spec__pipeline=pipeline)).run()
     passage = Passage(world.observe(), world.now)
     first, second = passage.status.candidates
+    passage.update(candidates=(first.model_copy(update={"results": ()}),))
+    assert select(passage), "a person may have let it through"
     bare = first.results[0].model_copy(update={"latency": None})
     for results in ((), (bare,)):
         unmeasured = first.model_copy(update={"results": results})

@@ -288,21 +288,50 @@ def test_a_file_the_evaluator_cannot_run_is_no_candidate_but_another_may_be():
     assert "no such operator" in world.status["candidates"][0]["message"]
 
 
-def test_the_best_candidate_is_shipped_where_that_is_asked_for():
-    pipeline = {
+BEST = stored(
+    spec__pipeline={
         "selection": "Best",
         "objective": {"metric": "latencyP95", "goal": "Minimize"},
         "steps": [PTQ, changed(QAT, {"when": {"unmet": []}})],
     }
-    manifest = stored(spec__pipeline=pipeline)
-    world = World(manifest, script=measures(ptq={"p95": 7.0}, qat={"p95": 5.0})).run()
-    assert world.status["selected"]["step"] == "qat"
-    by_metric = changed(manifest, {"spec.pipeline.objective": {"metric": "top1", "goal": "Maximize"}})
-    world = World(by_metric, script=measures(ptq={"correct": 8_640}, qat={"correct": 8_630})).run()
+)
+
+
+@pytest.mark.parametrize(
+    ("objective", "ptq", "qat", "step", "why"),
+    [
+        ({"metric": "latencyP95", "goal": "Minimize"}, {"p95": 7.0}, {"p95": 5.0}, "qat", "ptq 7ms, qat 5ms"),
+        ({"metric": "top1", "goal": "Maximize"}, {"correct": 8_640}, {"correct": 8_630}, "ptq", "ptq 0.864"),
+        ({"metric": "bytes", "goal": "Minimize"}, {"bytes_": 900}, {"bytes_": 800}, "qat", "qat 800 B"),
+        ({"metric": "bytes", "goal": "Minimize"}, {}, {"correct": 8_630}, "qat", "least bytes"),
+        ({"metric": "bytes", "goal": "Minimize"}, {}, {}, "ptq", "least bytes"),
+        ({"metric": "bytes", "goal": "Minimize"}, {}, {"bytes_": 1, **MISS}, "ptq", "ptq 976.6 KiB"),
+    ],
+)
+def test_the_best_candidate_that_passed_is_shipped_where_that_is_asked_for(objective, ptq, qat, step, why):
+    manifest = changed(BEST, {"spec.pipeline.objective": objective})
+    world = World(manifest, script=measures(ptq=ptq, qat=qat)).run()
+    assert world.holds("Complete")
+    assert world.status["selected"]["step"] == step
+    assert why in world.status["selected"]["reason"]
+    assert [s for s in world.stages() if s.startswith("evaluate")] == ["evaluate:ptq", "evaluate:qat"]
+
+
+def test_the_status_tells_which_candidates_are_on_the_front_and_sums_up_the_one_that_is_shipped():
+    world = World(BEST, script=measures(ptq={"p95": 7.0}, qat={"p95": 8.0, "correct": 8_600})).run()
     assert world.status["selected"]["step"] == "ptq"
-    by_bytes = changed(manifest, {"spec.pipeline.objective": {"metric": "bytes", "goal": "Minimize"}})
-    world = World(by_bytes, script=measures(ptq={"bytes_": 900}, qat={"bytes_": 800})).run()
+    assert {c["step"]: c["paretoOptimal"] for c in world.status["candidates"]} == {"ptq": True, "qat": False}
+    assert world.status["summary"]["metric"] == "top1 0.8625"
+    first = World(stored()).run()
+    assert "paretoOptimal" not in first.status["candidates"][0]
+    assert first.status["selected"]["reason"] == "the first in the plan that passed every gate"
+
+
+def test_the_default_plan_lets_quantisation_aware_training_compete_where_the_best_is_asked_for():
+    pipeline = {"selection": "Best", "objective": {"metric": "top1", "goal": "Maximize"}}
+    world = World(distilled(spec__pipeline=pipeline), script=measures(qat={"correct": 8_650})).run()
     assert world.status["selected"]["step"] == "qat"
+    assert world.work("redistill")["state"] == "Skipped"
 
 
 def test_an_export_step_ships_the_float_model_without_a_pod():
