@@ -244,6 +244,8 @@ class ProbeInput(Frozen):
     """0 is one pass; otherwise passes go on, every `interval_seconds`, until a failure or the end."""
     interval_seconds: Positive = 5.0
     failure_limit: Annotated[int, Field(ge=0)] = 0
+    error_limit: Annotated[int, Field(ge=0)] = 3
+    """Passes in which a pod may be out of reach: no answer is no wrong answer, a network has hiccups."""
 
 
 class ReportedArtifact(Frozen):

@@ -264,6 +264,9 @@ class ProbeFacts(Frozen):
     stage: Literal["probe"] = "probe"
     passes: Tally
     failures: Tally
+    """Passes in which a pod did not answer as expected."""
+    errors: Tally = 0
+    """Passes in which a pod could not be reached, and none answered wrongly."""
     subjects: Annotated[tuple[SubjectReport, ...], Field(max_length=16)]
     live: Annotated[tuple[SubjectReport, ...], Field(max_length=4)] = ()
 
@@ -295,6 +298,8 @@ class StageResult(Frozen):
 
     schema_version: Literal["v1"] = "v1"
     input_hash: Digest
+    rank: Tally = 0
+    """Of several pods that train together; another one than the first has nothing else to say."""
     artifact: ArtifactRef | None = None
     artifact_bytes: Tally = 0
     facts: StageFacts | None = None

@@ -26,6 +26,8 @@ from compression_jobs.artifacts import digest_of_file
 
 Array = NDArray[Any]
 
+UNREACHABLE: Final = "Unreachable"
+"""The reason of a pod that gave no answer: unlike a wrong one it says nothing of the release."""
 LARGEST_DOCUMENT: Final = 1 << 20
 LARGEST_ANSWER: Final = 16 << 20
 LARGEST_GOLDEN: Final = 1 << 30
@@ -161,7 +163,7 @@ class Pod:
                     raise PodError(reason, f"{path} answers {response.status_code}: {shown}")
                 yield response
         except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise PodError("Unreachable", f"{path}: {type(error).__name__}") from error
+            raise PodError(UNREACHABLE, f"{path}: {type(error).__name__}") from error
 
 
 def _request_body(metadata: Metadata, rows: Array) -> tuple[bytes, dict[str, str]]:

@@ -22,17 +22,35 @@ from compression_contract.served_model import GOLDEN_INPUTS, GOLDEN_OUTPUTS
 from compression_jobs import arrays
 from compression_jobs.context import StageContext, StageOutcome
 from compression_jobs.errors import InvalidData
-from compression_jobs.serving_client import LARGEST_GOLDEN, Metadata, Pod, PodError
+from compression_jobs.serving_client import LARGEST_GOLDEN, UNREACHABLE, Metadata, Pod, PodError
 
 Array = NDArray[Any]
 
 LEAST_CALLS: Final = 100
 """Single-row calls that a p95 is taken of; golden rows are asked again until there are so many."""
 
+RETRY_SECONDS: Final = 2.0
+"""A pod that was out of reach is asked again soon: if it stays so, the release must go back soon."""
+
 _FACTS_BUDGET: Final = 2400
 """Bytes; the rest of a termination message is the result's frame."""
 _MESSAGE_LENGTHS: Final = (200, 60, 0, None)
 """Characters of a message that are kept; None keeps a pod's name and reason alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """Passes, and how many of them went wrong."""
+
+    passes: int = 0
+    failures: int = 0
+    errors: int = 0
+
+    def after(self, reports: Sequence[SubjectReport]) -> Count:
+        """One pass later; a wrong answer outweighs one that did not come."""
+        reasons = {report.reason for report in reports} - {""}
+        failed = bool(reasons - {UNREACHABLE})
+        return Count(self.passes + 1, self.failures + failed, self.errors + (bool(reasons) and not failed))
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +101,25 @@ class Probe:
     def run(self) -> ProbeFacts:
         """All passes."""
         given, end = self._given, self._clock() + self._given.duration_seconds
-        passes = failures = 0
+        count = Count()
         reports: dict[str, SubjectReport] = {}
-        live: tuple[SubjectReport, ...] = ()
+        live: tuple[SubjectReport, ...] | None = None
         while True:
             latest = [self._question(subject) for subject in given.subjects]
-            passes += 1
-            failures += any(report.reason for report in latest)
+            count = count.after(latest)
             for report in latest:
                 # A failure stays in the report: a later pass that went well does not undo it.
-                if not (known := reports.get(report.name)) or not known.reason:
+                if not (known := reports.get(report.name)) or known.reason in {"", UNREACHABLE}:
                     reports[report.name] = report
-            if passes == 1:
+            answered = all(report.reason != UNREACHABLE for report in latest)
+            if answered and live is None:
                 live = tuple(self._compare(subject) for subject in given.live)
-            if failures > given.failure_limit or self._clock() + given.interval_seconds > end:
-                return fitted(passes, failures, tuple(reports.values()), live)
-            self._sleep(given.interval_seconds)
+            over = count.failures > given.failure_limit or count.errors > given.error_limit
+            pause = given.interval_seconds if answered else min(given.interval_seconds, RETRY_SECONDS)
+            # It never ends on a pass without an answer, unless there were too many of them.
+            if over or (answered and self._clock() + pause > end):
+                return fitted(count, tuple(reports.values()), live or ())
+            self._sleep(pause)
 
     def _question(self, subject: ProbeSubject) -> SubjectReport:
         """Everything a pod must be: ready, the right model, right answers, fast enough."""
@@ -193,9 +214,7 @@ def judged(name: str, found: Comparison, expected: ProbeInput) -> SubjectReport:
     return _report(name, found).model_copy(update={"reason": reason, "message": message})
 
 
-def fitted(
-    passes: int, failures: int, subjects: Sequence[SubjectReport], live: Sequence[SubjectReport]
-) -> ProbeFacts:
+def fitted(count: Count, subjects: Sequence[SubjectReport], live: Sequence[SubjectReport]) -> ProbeFacts:
     """The facts, with messages and then numbers cut until they fit a termination message."""
 
     def cut(report: SubjectReport, length: int | None) -> SubjectReport:
@@ -205,8 +224,9 @@ def fitted(
 
     for length in _MESSAGE_LENGTHS:
         facts = ProbeFacts(
-            passes=passes,
-            failures=failures,
+            passes=count.passes,
+            failures=count.failures,
+            errors=count.errors,
             subjects=tuple(cut(report, length) for report in subjects),
             live=tuple(cut(report, length) for report in live),
         )

@@ -104,13 +104,34 @@ def test_a_pod_that_answers_as_evaluated_has_no_reason(folder, port, tmp_path):
         (WRONG_MODEL, "WrongModel"),
         (WRONG_ANSWERS, "WrongAnswers"),
         (BARE, "NotReady"),
-        (GONE, "Unreachable"),
     ],
 )
 def test_a_pod_that_is_not_as_expected_is_named_with_its_reason(folder, port, tmp_path, address, reason):
     facts = probed(tmp_path, given(folder, port, GOOD, address))
     assert [report.reason for report in facts.subjects] == ["", reason]
     assert facts.failures == 1
+
+
+def test_a_pod_that_stays_out_of_reach_is_named_after_the_allowed_errors(folder, port, tmp_path):
+    waits = []
+    asked = given(folder, port, GOOD, GONE, error_limit=2, interval_seconds=60)
+    facts = probe.Probe(asked, tmp_path, sleep=waits.append).run()
+    assert [report.reason for report in facts.subjects] == ["", "Unreachable"]
+    assert (facts.passes, facts.failures, facts.errors) == (3, 0, 3)
+    assert waits == [probe.RETRY_SECONDS] * 2
+
+
+def test_a_pod_that_was_out_of_reach_for_a_moment_is_as_good_as_any(folder, tmp_path):
+    port = free_port()
+    with ExitStack() as stack:
+
+        def comes_back(_seconds):
+            stack.enter_context(serving(folder.path, tmp_path / "log", host=GOOD, port=port))
+
+        facts = probe.Probe(given(folder, port, GOOD), tmp_path, sleep=comes_back).run()
+    assert (facts.passes, facts.failures, facts.errors) == (2, 0, 1)
+    assert facts.subjects[0].reason == ""
+    assert facts.subjects[0].top1_agreement == 1.0
 
 
 @pytest.mark.parametrize(
@@ -154,11 +175,13 @@ def test_passes_go_on_until_the_time_is_over(folder, port, tmp_path):
 
 def test_a_pod_that_turns_bad_ends_the_passes_and_stays_in_the_report(folder, tmp_path):
     with serving(folder.path, tmp_path / "log", host=GOOD, port=free_port()) as server:
-        parameters = given(folder, server.port, GOOD, duration_seconds=600, interval_seconds=0.1)
+        parameters = given(
+            folder, server.port, GOOD, duration_seconds=600, interval_seconds=0.1, error_limit=0
+        )
         ending = threading.Timer(1.0, lambda: server.process.send_signal(signal.SIGKILL))
         ending.start()
         facts = probed(tmp_path, parameters)
-    assert facts.failures == 1  # a second one would mean that it went on
+    assert facts.errors == 1  # a second one would mean that it went on
     assert facts.subjects[0].reason == "Unreachable"
 
 

@@ -6,7 +6,7 @@ from compression_contract.base import canonical_json
 from compression_contract.inputs import ProbeInput, ProbeSubject
 from compression_contract.results import StageResult, SubjectReport
 from compression_contract.served_model import Tolerance
-from compression_jobs.stages.probe import Comparison, fitted, judged
+from compression_jobs.stages.probe import Comparison, Count, fitted, judged
 
 DIGEST = "sha256:" + "a" * 64
 
@@ -58,13 +58,28 @@ def test_facts_of_many_pods_fit_and_keep_every_name_and_reason(count, reason):
         )
         for number in range(count)
     ]
-    facts = fitted(7, 3, reports, reports[:4])
+    facts = fitted(Count(7, 3), reports, reports[:4])
     result = StageResult(input_hash=DIGEST, facts=facts)
     assert len(canonical_json(result.wire())) <= 3072
     assert [(one.name, one.reason) for one in facts.subjects] == [(one.name, reason) for one in reports]
     assert (facts.passes, facts.failures) == (7, 3)
 
 
+@pytest.mark.parametrize(
+    ("reasons", "failures", "errors"),
+    [
+        (("", ""), 0, 0),
+        (("", "Unreachable"), 0, 1),
+        (("WrongAnswers", ""), 1, 0),
+        (("Unreachable", "NotReady"), 1, 0),
+        (("Unreachable", "Unreachable"), 0, 1),
+    ],
+)
+def test_a_pass_without_an_answer_is_an_error_unless_another_pod_answered_wrongly(reasons, failures, errors):
+    counted = Count(4, 1, 1).after([SubjectReport(name="p", reason=reason) for reason in reasons])
+    assert counted == Count(5, 1 + failures, 1 + errors)
+
+
 def test_a_single_pods_message_is_kept_whole():
     report = SubjectReport(name="p", reason="Unreachable", message="m" * 200)
-    assert fitted(1, 1, [report], []).subjects[0].message == "m" * 200
+    assert fitted(Count(1, 1), [report], []).subjects[0].message == "m" * 200
