@@ -36,7 +36,7 @@ def run(context: StageContext[PreflightInput]) -> StageOutcome:
     reference = ArtifactRef(uri=given.dataset.uri, digest=given.dataset.digest)
     wanted = files_of(given.dataset.reader, given.dataset.splits.test)
     artifact = context.fetch(reference, ArtifactKind.DATASET, only=wanted)
-    dataset = open_reader(given.dataset.reader, artifact)
+    dataset = open_reader(given.dataset.reader, artifact, given.dataset.max_bad_records)
     test, judge = dataset.split(given.dataset.splits.test), task(given.task, dataset.facts)
     chosen = metrics.choose([given.metric], judge.metrics, given.num_classes)
     samples = evenly(len(test), given.max_samples)

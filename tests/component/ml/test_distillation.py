@@ -1,6 +1,6 @@
 """How teachers get into a training: features, adapters, kept outputs.
 
-Mechanics only, on networks that are tiny and teachers that were never trained: whether distillation helps is for
+Mechanics only, on tiny networks and teachers that were never trained: whether distillation helps is for
 a run's own gates to say.
 """
 
