@@ -71,6 +71,7 @@ def run(context: StageContext[ResolveInput]) -> StageOutcome:
         teacher_digests=teachers,
         student_digest=student,
         code_digest=code,
+        reader=facts.reader,
         input_shape=facts.input_shape,
         num_classes=facts.num_classes,
         samples=facts.splits,

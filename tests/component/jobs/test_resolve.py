@@ -89,6 +89,7 @@ def test_finds_everything_by_digest_and_leaves_a_finished_artifact(world: World)
     assert ended.result.facts == ResolveFacts(
         dataset_digest=world.dataset.digest,
         teacher_digests={"large": world.teacher.digest},
+        reader="npz",
         input_shape=(1, 4, 4),
         num_classes=3,
         samples={"train": 6, "test": 4},
