@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def read(path: Path, samples: int, output_shape: tuple[int, ...]) -> Recorded:
     Args:
         path: an .npz file with `indices` int [m] into the test split and `logits` float [m, *output_shape].
         samples: of the test split.
-        output_shape: of the model for one sample.
+        output_shape: of the model for one sample; -1 is free.
 
     Raises:
         InvalidData: ArraysInvalid; FakeQuantInvalid, for what cannot belong to this split.
@@ -45,7 +45,7 @@ def read(path: Path, samples: int, output_shape: tuple[int, ...]) -> Recorded:
     problem = ""
     if indices.ndim != 1 or indices.dtype.kind not in "iu" or len(indices) == 0:
         problem = "indices must be whole numbers in one dimension, at least one"
-    elif logits.shape != (len(indices), *output_shape) or logits.dtype.kind != "f":
+    elif not _has_shape(logits, (len(indices), *output_shape)) or logits.dtype.kind != "f":
         problem = f"logits must be floats of shape {[len(indices), *output_shape]}"
     elif indices.min() < 0 or indices.max() >= samples:
         problem = f"indices must lie in 0..{samples - 1}"
@@ -59,3 +59,9 @@ def read(path: Path, samples: int, output_shape: tuple[int, ...]) -> Recorded:
 def compare(same: NDArray[np.bool_]) -> Agreement:
     """The share of samples on which both answer alike."""
     return Agreement(value=round(float(np.mean(same)), 6), samples=len(same))
+
+
+def _has_shape(array: NDArray[Any], shape: tuple[int, ...]) -> bool:
+    return array.ndim == len(shape) and all(
+        wanted in {-1, found} for wanted, found in zip(shape, array.shape, strict=True)
+    )

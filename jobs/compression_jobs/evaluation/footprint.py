@@ -18,7 +18,7 @@ import numpy as np
 
 from compression_jobs import children
 from compression_jobs.errors import Defect
-from compression_jobs.runtimes import opener
+from compression_jobs.runtimes import DATATYPES, ModelFiles, runtime
 
 CALLS: Final = 10
 TIMEOUT_SECONDS: Final = 600
@@ -26,11 +26,11 @@ TIMEOUT_SECONDS: Final = 600
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the measured process does: open this model and call it a few times."""
+    """What the measured process does: open this model, which was opened here before, and call it."""
 
     runtime: str
-    path: str
-    model_format: str
+    format: str
+    paths: tuple[str, ...]
     threads: int
     shape: tuple[int, ...]
     """Of one call's input, the batch included."""
@@ -45,9 +45,11 @@ def measure(load: Load) -> int:
     """
     arguments = [sys.executable, "-m", "compression_jobs.evaluation.footprint", json.dumps(asdict(load))]
     done = children.run(arguments, doing="measuring memory", timeout=TIMEOUT_SECONDS)
-    if not re.fullmatch(r"[0-9]+\n", done.stdout):
+    # Native libraries may greet on standard output: the number is the last line.
+    said = re.search(r"(?:^|\n)([0-9]+)\n$", done.stdout)
+    if said is None:
         raise Defect("ChildFailed", f"The process for measuring memory said {done.stdout[:100]!r}.")
-    return int(done.stdout)
+    return int(said[1])
 
 
 def peak_resident(status: str) -> int:
@@ -64,8 +66,9 @@ def peak_resident(status: str) -> int:
 def main(arguments: Sequence[str]) -> None:
     """The measured process."""
     load = Load(**json.loads(arguments[0]))
-    session = opener(load.runtime)(Path(load.path), load.model_format, load.threads)
-    batch = np.zeros(load.shape, np.float32)
+    model = ModelFiles(load.format, tuple(map(Path, load.paths)))
+    session = runtime(load.runtime).open(model, load.threads, checked=True)
+    batch = np.zeros(load.shape, DATATYPES[session.input.datatype])
     for _ in range(CALLS):
         session.run(batch)
     sys.stdout.write(f"{peak_resident(Path('/proc/self/status').read_text(encoding='ascii'))}\n")

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from compression_jobs.errors import InvalidData
 from compression_jobs.metrics.answers import Answers
 from compression_jobs.readers import Indices, Split
-from compression_jobs.runtimes import Session
+from compression_jobs.readers.facts import InputType
+from compression_jobs.runtimes import DATATYPES, Session
 from compression_jobs.tasks import Task
 
 BATCH: Final = 64
@@ -23,7 +24,11 @@ BATCH: Final = 64
 
 
 def require_fit(
-    session: Session, name: str, input_shape: tuple[int, ...], output_shape: tuple[int, ...]
+    session: Session,
+    name: str,
+    input_shape: tuple[int, ...],
+    output_shape: tuple[int, ...],
+    input_type: InputType = "float32",
 ) -> None:
     """Refuse a model that is made for other data.
 
@@ -32,10 +37,17 @@ def require_fit(
         name: of the model, for sentences.
         input_shape: of one sample of the dataset.
         output_shape: of its task for one sample, -1 where the network decides.
+        input_type: of the dataset's samples.
 
     Raises:
         InvalidData: ShapeMismatch.
     """
+    if DATATYPES[session.input.datatype] != np.dtype(input_type):
+        raise InvalidData(
+            "ShapeMismatch",
+            f"{name} takes {session.input.datatype}, the dataset holds {input_type}; "
+            "train and export it for this data.",
+        )
     wanted = {"input": input_shape, "output": output_shape}
     for word, spec in (("input", session.input), ("output", session.output)):
         shape = spec.shape[1:]

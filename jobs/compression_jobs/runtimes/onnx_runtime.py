@@ -6,7 +6,6 @@ Must not know metrics or data.
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,11 +15,10 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from compression_contract.served_model import TensorSpec
-from compression_jobs.errors import InvalidData, Misconfigured
-from compression_jobs.runtimes import onnx_file
+from compression_jobs.runtimes import ModelFiles, refusals
 
-FORMATS: Final = frozenset({"ONNX", "ONNXQDQ"})
-_DATATYPES: Final = {"tensor(float)": "FP32"}
+_NAME: Final = "onnxruntime"
+_DATATYPES: Final = {"tensor(float)": "FP32", "tensor(int64)": "INT64"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,89 +26,74 @@ class OnnxSession:
     """An opened ONNX file."""
 
     session: Any
-    name: str
+    model: ModelFiles
     input: TensorSpec
     output: TensorSpec
 
-    def run(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        """One call.
-
-        Raises:
-            InvalidData: ModelFailed.
-        """
+    def run(self, batch: NDArray[Any]) -> NDArray[np.float32]:
+        """See Session."""
         try:
             (output,) = self.session.run([self.output.name], {self.input.name: batch})
         except Exception as error:
-            raise InvalidData(
-                "ModelFailed", f"{self.name} failed on an input: {_one_line(error)}."
-            ) from error
+            raise refusals.model_failed(self.model, error) from error
         answer: NDArray[np.float32] = output
         return answer
 
 
-def open_model(path: Path, model_format: str, threads: int) -> OnnxSession:
-    """Open a model file as the serving image does.
+class OnnxRuntime:
+    """See Runtime; opens a file as compression_serving does."""
 
-    Args:
-        path: the file.
-        model_format: "ONNXQDQ" must run on integer kernels; "ONNX" may be float.
-        threads: of one call.
+    formats = frozenset({"ONNX", "ONNXQDQ"})
+    version = f"{_NAME} {onnxruntime.__version__}"
 
-    Raises:
-        InvalidData: what `onnx_file.read` refuses; NotQuantised, ModelRefused, SignatureUnsupported.
-        Misconfigured: FormatUnsupported.
-    """
-    if model_format not in FORMATS:
-        raise Misconfigured(
-            "FormatUnsupported",
-            f"onnxruntime does not run {model_format}; choose {' or '.join(sorted(FORMATS))}.",
-        )
-    onnx_file.read(path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.log_severity_level = 3
-    optimized = path.with_suffix(".optimized.onnx")
-    options.optimized_model_filepath = str(optimized)
-    try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise InvalidData("ModelRefused", f"onnxruntime refuses {path.name}: {_one_line(error)}.") from error
+    def open(self, model: ModelFiles, threads: int, *, checked: bool = False) -> OnnxSession:
+        """See Runtime; ONNX may be float, ONNXQDQ must run on integers."""
+        refusals.require_format(_NAME, self.formats, model)
+        if not checked:
+            _inspect(model)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        options.log_severity_level = 3
+        (path,) = model.paths
+        optimized = path.with_suffix(".optimized.onnx")
+        if not checked:
+            options.optimized_model_filepath = str(optimized)
+        try:
+            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:
+            raise refusals.model_refused(_NAME, model, error) from error
+        if not checked:
+            _require_kernels(model, optimized)
+        inputs, outputs = (_specs(tensors) for tensors in (session.get_inputs(), session.get_outputs()))
+        return OnnxSession(session, model, *refusals.signature(model, inputs, outputs))
+
+
+RUNTIME: Final = OnnxRuntime()
+
+
+def _inspect(model: ModelFiles) -> None:
+    from compression_jobs.runtimes import onnx_file  # noqa: PLC0415 - serving does without onnx, and its memory
+
+    onnx_file.read(model.paths[0])
+
+
+def _require_kernels(model: ModelFiles, optimized: Path) -> None:
+    """A QDQ file whose pairs the runtime cannot fuse computes in float, slower than FP32 does."""
+    from compression_jobs.runtimes import onnx_file  # noqa: PLC0415 - as above
+
     kernels = onnx_file.operators(onnx_file.read(optimized))
     optimized.unlink()
-    if model_format == "ONNXQDQ":
-        _require_integers(path, kernels)
-    return OnnxSession(
-        session, path.name, _only(session.get_inputs(), path), _only(session.get_outputs(), path)
-    )
+    if model.format == "ONNXQDQ" and not onnx_file.INTEGER_KERNELS & kernels.keys():
+        raise refusals.not_quantised(_NAME, model)
 
 
-def _require_integers(path: Path, kernels: Counter[str]) -> None:
-    """A QDQ file whose pairs the runtime cannot fuse computes in float, slower than FP32 does."""
-    if not onnx_file.INTEGER_KERNELS & kernels.keys():
-        raise InvalidData(
-            "NotQuantised",
-            f"{path.name} should run in INT8, but onnxruntime finds no integer operator in it; "
-            "export it with QuantizeLinear and DequantizeLinear around its layers.",
-        )
-
-
-def _only(tensors: list[Any], path: Path) -> TensorSpec:
-    specs = [
+def _specs(tensors: list[Any]) -> list[TensorSpec]:
+    return [
         TensorSpec(name=t.name, datatype=_DATATYPES.get(t.type, t.type), shape=_shape(t)) for t in tensors
     ]
-    if len(specs) != 1 or specs[0].datatype != "FP32" or len(specs[0].shape) < 2:
-        raise InvalidData(
-            "SignatureUnsupported",
-            f"{path.name} must have one float32 input and one float32 output, both with a batch in front.",
-        )
-    return specs[0]
 
 
 def _shape(tensor: Any) -> tuple[int, ...]:
     return tuple(size if isinstance(size, int) and size >= 0 else -1 for size in tensor.shape)
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]

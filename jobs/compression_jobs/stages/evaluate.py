@@ -7,30 +7,37 @@ not read what the training pods claim about quality.
 from __future__ import annotations
 
 import logging
+import platform
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from compression_contract.artifacts import ArtifactKind, ArtifactRef
 from compression_contract.base import canonical_json
 from compression_contract.inputs import EvaluateInput
-from compression_contract.results import Agreement, EvaluateFacts, Measurement, PairedCounts, PairedDifference
+from compression_contract.results import (
+    Agreement,
+    EvaluateFacts,
+    Measurement,
+    PairedCounts,
+    PairedDifference,
+    Speedup,
+)
 from compression_contract.served_model import GOLDEN_INPUTS, GOLDEN_OUTPUTS
 from compression_jobs import arrays, metrics
 from compression_jobs.artifacts import LocalArtifact, digest_of_file
 from compression_jobs.context import Output, StageContext, StageOutcome
-from compression_jobs.evaluation import agreement, footprint, inference, latency, processor
+from compression_jobs.evaluation import agreement, footprint, inference, latency, processor, subjects
+from compression_jobs.evaluation.subjects import FAKE_QUANT, Subject
 from compression_jobs.metrics.answers import Answers
 from compression_jobs.readers import DatasetFacts, Indices, Split, files_of, open_reader
-from compression_jobs.runtimes import Session, opener
+from compression_jobs.runtimes import Session
 from compression_jobs.tasks import Task, task
 
-MODEL: Final = "model.onnx"
-FLOAT_MODEL: Final = "float.onnx"
-FAKE_QUANT: Final = "fake_quant.npz"
 GOLDEN: Final = "golden.npz"
 PREDICTIONS: Final = "predictions.npz"
 REPORT: Final = "report.json"
@@ -38,41 +45,33 @@ REPORT: Final = "report.json"
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """A model under measurement."""
-
-    name: str
-    """For sentences: candidate or baseline."""
-    path: Path
-    model_format: str
-    session: Session
-
-
 def run(context: StageContext[EvaluateInput]) -> StageOutcome:
     """Measure the candidate and the baseline.
 
     Raises:
-        InvalidInput: MetricUnknown, MetricNotApplicable, ReaderUnknown.
+        InvalidInput: MetricUnknown, MetricNotApplicable, ReaderUnknown, TaskMismatch.
         InvalidData: WrongArtifactKind, DigestMismatch, FileMissing, ExternalData, NotQuantised, ModelRefused,
             ModelFailed, InvalidOutputs, ShapeMismatch, SplitNotFound, FakeQuantInvalid and their like.
-        Misconfigured: RuntimeUnknown, FormatUnsupported.
+        Misconfigured: RuntimeUnknown, HardwareMissing, LibraryMissing, FormatUnsupported.
         NotFound, Denied, Unavailable: the store's answer.
     """
     given = context.parameters
     data = _data(context)
     chosen = inference.choose(len(data.split), given.max_samples, given.dataset.seed)
     wanted = metrics.choose(given.metrics, data.task.metrics, data.facts.num_classes)
-    artifact, subjects = _open_all(context, data)
+    opened = subjects.open_all(context, data.require_fit)
     answers = []
-    for subject in subjects:
+    for subject in opened.subjects:
         answers.append(inference.answers(subject.session, subject.name, data.split, chosen, data.task))
         log.info("answered", extra={"fields": {"model": subject.name, "samples": len(chosen)}})
-    agreed = _agreement(artifact, subjects[0], data)
-    measurements = _measure(given, subjects, answers, wanted, data.split)
+    candidate = opened.subjects[0]
+    agreed = _agreement(opened.artifact, candidate, data)
+    timed, throttled = _time(given, opened.subjects, data.split)
+    speedup = _speedup(timed, given.dataset.seed)
+    measurements = [_measure(given, one, answer, wanted) for one, answer in zip(timed, answers, strict=True)]
     folder = context.folder("evaluation")
     _keep_predictions(folder / PREDICTIONS, chosen, answers)
-    _keep_golden(folder / GOLDEN, subjects[0], data.split, chosen[: given.golden_samples])
+    _keep_golden(folder / GOLDEN, candidate, data.split, chosen[: given.golden_samples])
     facts = EvaluateFacts(
         target=given.target.name,
         samples=len(chosen),
@@ -81,14 +80,18 @@ def run(context: StageContext[EvaluateInput]) -> StageOutcome:
         paired=_paired(wanted, answers),
         differences=_differences(wanted, answers, given.dataset.seed),
         agreement=agreed,
+        runtime=opened.runtime.version,
+        speedup=speedup,
+        slower_than_baseline=latency.is_slower(speedup),
         golden_digest=digest_of_file(folder / GOLDEN),
         predictions_digest=digest_of_file(folder / PREDICTIONS),
-        model_digest=digest_of_file(subjects[0].path),
-        node=processor.identify(given.target.cpu_features, processor.CPUINFO.read_text(encoding="utf-8")),
+        model_digest=candidate.model.digest,
+        node=processor.identify(given.target.cpu_features, throttled),
     )
+    _say_aloud(facts, given.target.threads)
     (folder / REPORT).write_bytes(canonical_json(facts.wire()))
     return StageOutcome(
-        facts, Output(folder, ArtifactKind.EVALUATION, _manifest_facts(given, facts, subjects[0]))
+        facts, Output(folder, ArtifactKind.EVALUATION, _manifest_facts(given, facts, candidate))
     )
 
 
@@ -100,6 +103,11 @@ class Data:
     split: Split
     task: Task
 
+    def require_fit(self, session: Session, name: str) -> None:
+        """Refuse a model that is made for other data; raises InvalidData(ShapeMismatch)."""
+        shape, kind = self.facts.input_shape, self.facts.input_type
+        inference.require_fit(session, name, shape, self.task.output_shape(self.facts), kind)
+
 
 def _data(context: StageContext[EvaluateInput]) -> Data:
     given = context.parameters.dataset
@@ -108,23 +116,6 @@ def _data(context: StageContext[EvaluateInput]) -> Data:
     dataset = open_reader(given.reader, artifact)
     found = task(context.parameters.task, dataset.facts)
     return Data(dataset.facts, dataset.split(given.splits.test), found)
-
-
-def _open_all(context: StageContext[EvaluateInput], data: Data) -> tuple[LocalArtifact, list[Subject]]:
-    """The candidate's artifact, and the opened candidate with the baseline, if there is one, behind it."""
-    given = context.parameters
-    artifact = context.fetch(given.candidate, ArtifactKind.CANDIDATE, only={MODEL, FAKE_QUANT})
-    files = [("candidate", artifact.file(MODEL), given.target.format)]
-    if given.baseline is not None:
-        baseline = context.fetch(given.baseline, ArtifactKind.FLOAT_STUDENT, only={FLOAT_MODEL})
-        files.append(("baseline", baseline.file(FLOAT_MODEL), "ONNX"))
-    open_model = opener(given.target.runtime)
-    subjects = []
-    for name, path, model_format in files:
-        session = open_model(path, model_format, given.target.threads)
-        inference.require_fit(session, name, data.facts.input_shape, data.task.output_shape(data.facts))
-        subjects.append(Subject(name, path, model_format, session))
-    return artifact, subjects
 
 
 def _agreement(artifact: LocalArtifact, candidate: Subject, data: Data) -> Agreement | None:
@@ -141,33 +132,57 @@ def _agreement(artifact: LocalArtifact, candidate: Subject, data: Data) -> Agree
     return agreement.compare(np.concatenate(parts))
 
 
-def _measure(
-    given: EvaluateInput,
-    subjects: list[Subject],
-    answers: list[Answers],
-    wanted: metrics.Chosen,
-    split: Split,
-) -> list[Measurement]:
-    """All numbers of each subject; latency of all of them together, in turns."""
-    target, seed = given.target, given.dataset.seed
-    batches = [inference.call_input(subject.session, split, target.batch_size) for subject in subjects]
-    calls = [partial(subject.session.run, batch) for subject, batch in zip(subjects, batches, strict=True)]
-    measurements = []
-    timings = latency.measure(calls, given.latency)
-    for subject, answer, timing, batch in zip(subjects, answers, timings, batches, strict=True):
-        load = footprint.Load(
-            target.runtime, str(subject.path), subject.model_format, target.threads, batch.shape
-        )
-        measurement = Measurement(
-            proportions=tuple(metrics.proportion(name, m, answer) for name, m in wanted.shares.items()),
-            estimates=tuple(metrics.estimate(name, m, answer, seed) for name, m in wanted.wholes.items()),
-            latency=timing,
-            bytes=subject.path.stat().st_size,
-            peak_resident_bytes=footprint.measure(load),
-        )
-        log.info("measured", extra={"fields": {"model": subject.name, **measurement.wire()}})
-        measurements.append(measurement)
-    return measurements
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """A model whose calls were timed."""
+
+    subject: Subject
+    batch: NDArray[Any]
+    """What each call was given."""
+    rounds: latency.Rounds
+
+
+def _time(given: EvaluateInput, measured: tuple[Subject, ...], split: Split) -> tuple[list[Timed], int]:
+    """Latency of all of them together, in turns; and in how many periods the pod was throttled meanwhile."""
+    batches = [inference.call_input(subject.session, split, given.target.batch_size) for subject in measured]
+    calls = [partial(subject.session.run, batch) for subject, batch in zip(measured, batches, strict=True)]
+    before = processor.throttled()
+    rounds = latency.measure(calls, given.latency)
+    throttled = max(0, processor.throttled() - before)
+    return [Timed(*one) for one in zip(measured, batches, rounds, strict=True)], throttled
+
+
+def _speedup(timed: list[Timed], seed: int) -> Speedup | None:
+    if len(timed) < 2:
+        return None
+    candidate, baseline = timed
+    return latency.speedup(candidate.rounds, baseline.rounds, seed)
+
+
+def _measure(given: EvaluateInput, timed: Timed, answer: Answers, wanted: metrics.Chosen) -> Measurement:
+    """All numbers of one model."""
+    target, model, seed = given.target, timed.subject.model, given.dataset.seed
+    paths = tuple(map(str, model.paths))
+    load = footprint.Load(target.runtime, model.format, paths, target.threads, timed.batch.shape)
+    measurement = Measurement(
+        proportions=tuple(metrics.proportion(name, m, answer) for name, m in wanted.shares.items()),
+        estimates=tuple(metrics.estimate(name, m, answer, seed) for name, m in wanted.wholes.items()),
+        latency=latency.summary(timed.rounds),
+        bytes=model.bytes,
+        peak_resident_bytes=footprint.measure(load),
+    )
+    log.info("measured", extra={"fields": {"model": timed.subject.name, **measurement.wire()}})
+    return measurement
+
+
+def _say_aloud(facts: EvaluateFacts, threads: int) -> None:
+    """What a person must not find out in production."""
+    if facts.speedup is not None and facts.slower_than_baseline:
+        told = {"runtime": facts.runtime, "processor": facts.node.cpu_model, **facts.speedup.wire()}
+        log.warning("the candidate is slower than its float baseline", extra={"fields": told})
+    if facts.node.throttled:
+        told = {"periods": facts.node.throttled, "threads": threads}
+        log.warning("the pod's CPU limit held it back while time was taken", extra={"fields": told})
 
 
 def _paired(wanted: metrics.Chosen, answers: list[Answers]) -> tuple[PairedCounts, ...]:
@@ -211,6 +226,7 @@ def _manifest_facts(given: EvaluateInput, facts: EvaluateFacts, candidate: Subje
         "modelDigest": facts.model_digest,
         "outputs": [candidate.session.output.wire()],
         "predictionsDigest": facts.predictions_digest,
+        "software": f"{facts.runtime}, numpy {np.__version__}, Python {platform.python_version()}",
         "target": facts.target,
         "threads": given.target.threads,
     }

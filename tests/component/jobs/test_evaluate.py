@@ -133,6 +133,33 @@ def test_measures_candidate_and_baseline_and_keeps_the_evidence(world: World, fa
     assert manifest.facts["outputs"] == [{"name": "logits", "datatype": "FP32", "shape": [-1, 3]}]
 
 
+def test_tells_the_environment_and_how_much_faster_the_candidate_is(world: World, facts: EvaluateFacts):
+    name, version = facts.runtime.split(" ")
+    assert (name, version[0].isdigit()) == ("onnxruntime", True)
+    assert facts.node.cpus >= 1
+    for ratio, percentile in ((facts.speedup.p50, "p50"), (facts.speedup.p95, "p95")):
+        candidate, baseline = (getattr(m.latency, percentile) for m in (facts.candidate, facts.baseline))
+        # Both latencies are rounded to a tenth of a microsecond.
+        assert ratio.value == pytest.approx(baseline / candidate, rel=0.05)
+        assert ratio.low <= ratio.value <= ratio.high
+    assert facts.slower_than_baseline == (facts.speedup.p50.high < 1)
+    manifest = ArtifactManifest.model_validate_json(world.kept("manifest.json"))
+    assert manifest.facts["software"].startswith(facts.runtime)
+
+
+def test_another_runtime_measures_the_same_answers(world: World):
+    target = EvaluationTarget(name="ov", runtime="openvino", format="ONNXQDQ")
+
+    ended = world.evaluate(target=target)
+
+    assert ended.code == ExitCode.SUCCESS, ended.log
+    facts = ended.result.facts
+    assert facts.runtime.startswith("openvino ")
+    assert facts.candidate.proportions[0].successes == SAMPLES - MISLABELLED
+    assert facts.candidate.bytes == (world.folder / "candidate/model.onnx").stat().st_size
+    assert facts.agreement == Agreement(value=0.8, samples=5)
+
+
 def test_measures_a_candidate_alone_where_there_is_nothing_beside_it(world: World):
     (world.folder / "candidate/fake_quant.npz").unlink()
 
@@ -232,7 +259,23 @@ def _top5_of_three(world: World) -> dict[str, Any]:
 
 
 def _unknown_runtime(world: World) -> dict[str, Any]:
+    return {"target": EvaluationTarget(name="x", runtime="tflite", format="ONNXQDQ")}
+
+
+def _runtime_without_hardware(world: World) -> dict[str, Any]:
     return {"target": EvaluationTarget(name="x", runtime="tensorrt", format="ONNXQDQ")}
+
+
+def _format_of_another_runtime(world: World) -> dict[str, Any]:
+    for name in ("model.pdmodel", "model.pdiparams"):
+        (world.folder / "candidate" / name).write_bytes(b"a program")
+    for name in ("float.pdmodel", "float.pdiparams"):
+        (world.folder / "student" / name).write_bytes(b"a program")
+    return {"target": EvaluationTarget(name="x", runtime="onnxruntime", format="PaddleInference")}
+
+
+def _format_that_the_candidate_lacks(world: World) -> dict[str, Any]:
+    return {"target": EvaluationTarget(name="x", runtime="paddle-inference", format="PaddleInference")}
 
 
 @pytest.mark.parametrize(
@@ -249,7 +292,10 @@ def _unknown_runtime(world: World) -> dict[str, Any]:
         (_changed_after_upload, ExitCode.DATA, "DigestMismatch", "model.onnx"),
         (_unknown_metric, ExitCode.USAGE, "MetricUnknown", "mAP"),
         (_top5_of_three, ExitCode.USAGE, "MetricNotApplicable", "top5"),
-        (_unknown_runtime, ExitCode.CONFIG, "RuntimeUnknown", "tensorrt"),
+        (_unknown_runtime, ExitCode.CONFIG, "RuntimeUnknown", "tflite"),
+        (_runtime_without_hardware, ExitCode.CONFIG, "HardwareMissing", "tensorrt"),
+        (_format_of_another_runtime, ExitCode.CONFIG, "FormatUnsupported", "PaddleInference"),
+        (_format_that_the_candidate_lacks, ExitCode.DATA, "FileMissing", "model.pd"),
     ],
     ids=lambda value: value.__name__.strip("_") if callable(value) else "",
 )

@@ -40,18 +40,32 @@ Features\t: fp asimd asimddp i8mm
     ],
 )
 def test_tells_which_required_features_are_there(cpuinfo, required, features, missing):
-    node = processor.identify(required, cpuinfo)
+    node = processor.identify(required, cpuinfo=cpuinfo)
 
     assert (node.features, node.missing) == (features, missing)
 
 
 def test_names_the_processor():
-    assert processor.identify([], X86).cpu_model == "AMD EPYC 9R45"
-    assert processor.identify([], ARM).cpu_model
+    assert processor.identify([], cpuinfo=X86).cpu_model == "AMD EPYC 9R45"
+    assert processor.identify([], cpuinfo=ARM).cpu_model
 
 
 def test_a_long_list_and_a_long_name_are_cut():
-    node = processor.identify([f"feature{n}" for n in range(40)], f"model name: {'x' * 500}")
+    node = processor.identify([f"feature{n}" for n in range(40)], cpuinfo=f"model name: {'x' * 500}")
 
     assert len(node.missing) == 16
     assert len(node.cpu_model) == 128
+
+
+@pytest.mark.parametrize(
+    ("statistics", "periods"),
+    [("usage_usec 5\nnr_periods 9\nnr_throttled 3\n", 3), ("usage_usec 5\n", 0), ("", 0)],
+    ids=["held back", "no limit", "not told"],
+)
+def test_tells_how_often_the_limit_held_the_pod_back(statistics, periods):
+    assert processor.throttled(statistics) == periods
+
+
+def test_tells_how_many_processors_may_be_used():
+    assert processor.identify([], throttled=2).cpus >= 1
+    assert processor.identify([], throttled=2).throttled == 2
