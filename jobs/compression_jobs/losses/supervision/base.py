@@ -7,13 +7,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from compression_jobs.framework import paddle
+from compression_jobs.losses.supervision.combining import Floats
 from compression_jobs.readers.base import Targets
-
-Floats = NDArray[np.float32]
 
 
 class Supervision(Protocol):
@@ -44,7 +40,7 @@ class Supervision(Protocol):
             temperature: at least 1.
 
         Returns:
-            [n, *output_shape] for most tasks, what `distance` takes as `soft`.
+            [n, ...], what `distance` takes as `soft`.
         """
         ...
 
