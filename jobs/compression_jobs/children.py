@@ -70,10 +70,11 @@ def _require_end(done: subprocess.CompletedProcess[str], doing: str, *, check: b
             "OutOfMemory",
             f"The kernel killed the process for {doing}: raise the memory limit of this stage.",
         )
+    last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][-_TAIL:]
     if done.returncode < 0:
-        raise Defect("ChildFailed", f"The process for {doing} was ended by {_signal_name(-done.returncode)}.")
+        name = _signal_name(-done.returncode)
+        raise Defect("ChildFailed", f"The process for {doing} was ended by {name}; its last words: {last}")
     if check and done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][-_TAIL:]
         raise Defect("ChildFailed", f"The process for {doing} ended with code {done.returncode}: {last}")
 
 

@@ -1,27 +1,20 @@
-"""Activations of the deployed file: pairs of QuantizeLinear and DequantizeLinear, on grids that were learned.
+"""Activations of the deployed file: pairs of QuantizeLinear and DequantizeLinear on given grids.
 
-A tensor behind ReLU is stored unsigned from zero, on the learned grid, and the ReLU is left out: a grid that
-starts at zero cuts off the same, and the runtime joins what is left to integer kernels. Values beyond the
-largest that was seen in training are not cut off then, up to twice of it. Other tensors are stored around
-128: the learned grid and the learned limits.
-
-Owns where pairs stand and what they share. Must not estimate a scale.
+A kernel that computes in integers ends in one QuantizeLinear: ReLU and Clip between are left out where the
+grid cuts off the same, and a second grid for the same tensor stands behind the first. Owns where pairs stand
+and what they share. Must not estimate a grid.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
 from compression_jobs.exporters.graph import Graph, rewire
-
-_SAME: Final = 1e-6
-_NOT_NEGATIVE: Final = frozenset({"Relu", "Sigmoid", "HardSigmoid", "Softmax"})
-_SAME_VALUES: Final = frozenset({"Flatten", "Reshape", "Squeeze", "Unsqueeze", "Transpose", "MaxPool"})
-_KEEPS_SIGN: Final = _SAME_VALUES | {"GlobalAveragePool", "AveragePool"}
+from compression_jobs.exporters.grids import SAME_VALUES, Bounds, Grid, clip_bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +22,9 @@ class Pair:
     """A tensor on a grid."""
 
     tensor: str
-    step: float
+    grid: Grid
+    quantise: Any
+    """Its QuantizeLinear."""
     output: str
     """The tensor's value as the grid has it."""
 
@@ -49,24 +44,24 @@ class Activations:
         """Whether a tensor comes from a pair."""
         return any(pair.output == tensor for pairs in self._pairs.values() for pair in pairs)
 
-    def place(self, tensor: str, step: float) -> Pair:
-        """The pair on a tensor with this step, made if need be."""
+    def place(self, tensor: str, grid: Grid) -> Pair:
+        """The pair on a tensor with this grid, made if need be."""
         known = self._pairs.setdefault(tensor, [])
         for pair in known:
-            if abs(pair.step - step) <= _SAME * step:
+            if pair.grid.equals(grid):
                 return pair
         graph = self._graph
-        zero_point = 0 if not_negative(graph, tensor) else 128
-        scale = graph.add_constant(f"{tensor}.scale", np.float32(step).reshape(()))
-        zero = graph.add_constant(f"{tensor}.zero_point", np.uint8(zero_point).reshape(()))
+        scale = graph.add_constant(f"{tensor}.scale", np.float32(grid.step).reshape(()))
+        zero = graph.add_constant(f"{tensor}.zero_point", np.uint8(grid.zero_point).reshape(()))
         stored = graph.add_node("QuantizeLinear", [tensor, scale, zero], f"{tensor}.quantized")
+        quantise = graph.nodes[-1]
         output = graph.add_node("DequantizeLinear", [stored, scale, zero], f"{tensor}.dequantized")
-        known.append(Pair(tensor, step, output))
+        known.append(Pair(tensor, grid, quantise, output))
         return known[-1]
 
-    def feed(self, nodes: Iterable[Any], tensor: str, step: float) -> None:
+    def feed(self, nodes: Iterable[Any], tensor: str, grid: Grid) -> None:
         """Let nodes read a tensor by way of a pair."""
-        pair = self.place(tensor, step)
+        pair = self.place(tensor, grid)
         for node in nodes:
             rewire(node, tensor, pair.output)
 
@@ -76,27 +71,41 @@ class Activations:
         while pending:
             pair = pending.pop()
             mover = self._graph.producer(pair.tensor)
-            if mover is None or mover.op_type not in _SAME_VALUES or self.is_pair_output(mover.input[0]):
+            if mover is None or mover.op_type not in SAME_VALUES or self.is_pair_output(mover.input[0]):
                 continue
+            if any(node.op_type != "QuantizeLinear" for node in self._graph.consumers(pair.tensor)):
+                continue  # what else reads it would read rounded values
             source = mover.input[0]
-            self.feed([mover], source, pair.step)
+            self.feed([mover], source, pair.grid)
             pending.append(self._pairs[source][-1])
 
-    def drop_relus(self) -> None:
-        """Take out each ReLU that only grids read which end at zero: they cut off the same."""
+    def chain(self) -> None:
+        """Let one pair stand on each computed tensor, the widest; others read its values.
+
+        Layers that read one tensor may have learned different grids for it. An integer kernel writes one.
+        """
+        for tensor, pairs in self._pairs.items():
+            if len(pairs) > 1 and self._graph.producer(tensor) is not None:
+                widest = max(pairs, key=lambda pair: pair.grid.high - pair.grid.low)
+                for pair in pairs:
+                    if pair is not widest:
+                        pair.quantise.input[0] = widest.output
+
+    def drop_cut_offs(self) -> None:
+        """Take out each ReLU and Clip that only grids read which cut off the same."""
         graph = self._graph
-        for relu in graph.of_type("Relu"):
-            readers = graph.consumers(relu.output[0])
-            if readers and not graph.is_output(relu.output[0]) and all(map(self._starts_at_zero, readers)):
-                graph.bypass(relu, relu.input[0])
+        for node in graph.of_type("Relu", "Clip"):
+            readers = graph.consumers(node.output[0])
+            known = Bounds(0.0) if node.op_type == "Relu" else clip_bounds(graph, node)
+            if not readers or graph.is_output(node.output[0]):
+                continue
+            if all(self._cuts_off(reader, node.output[0], known) for reader in readers):
+                graph.bypass(node, node.input[0])
 
-    def _starts_at_zero(self, node: Any) -> bool:
-        return node.op_type == "QuantizeLinear" and int(self._graph.constants[node.input[2]]) == 0
-
-
-def not_negative(graph: Graph, tensor: str) -> bool:
-    """Whether a tensor can hold no negative value, as far as the nodes before it tell."""
-    node = graph.producer(tensor)
-    while node is not None and node.op_type in _KEEPS_SIGN | {"DequantizeLinear", "QuantizeLinear"}:
-        node = graph.producer(node.input[0])
-    return node is not None and node.op_type in _NOT_NEGATIVE
+    def _cuts_off(self, reader: Any, tensor: str, known: Bounds) -> bool:
+        """Whether a node is a QuantizeLinear whose grid lies within bounds, but for a step at either end."""
+        pair = next((pair for pair in self._pairs.get(tensor, []) if pair.quantise is reader), None)
+        if pair is None:
+            return False
+        slack = 0.0 if known.low == 0 else pair.grid.step
+        return pair.grid.low >= known.low - slack and pair.grid.high <= known.high + pair.grid.step

@@ -5,17 +5,20 @@ Owns the child process around `worker`.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
 from compression_jobs import arrays, children
+from compression_jobs.errors import Defect, InvalidInput
 from compression_jobs.exporters.request import Quantised, Report, Request
 from compression_jobs.exporters.scales import LayerScales, write_scales
+
+log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 1800.0
 _PACKAGES: Final = str(Path(__file__).resolve().parents[2])
@@ -32,7 +35,8 @@ def to_float_onnx(program: Path, output: Path, opset: int, scratch: Path) -> Non
         scratch: a folder for what lies between.
 
     Raises:
-        Defect, OutOfMemory, TransferFailed: the converter's end.
+        InvalidInput: ExportFailed, the network has what cannot be exported.
+        OutOfMemory, TransferFailed, Defect: the converter's end.
     """
     _run(Request(program=program, opset=opset, float_output=output), scratch)
 
@@ -41,10 +45,10 @@ def to_int8_onnx(
     program: Path,
     output: Path,
     layers: tuple[LayerScales, ...],
-    calibration: NDArray[np.float32],
+    calibration: NDArray[Any],
     opset: int,
     scratch: Path,
-) -> int:
+) -> Report:
     """Convert a float program and put the learned grids into it.
 
     Args:
@@ -56,10 +60,11 @@ def to_int8_onnx(
         scratch: a folder for what lies between.
 
     Returns:
-        How many layers are quantised.
+        What was quantised, and how the runtime computes it.
 
     Raises:
-        Defect, OutOfMemory, TransferFailed: the converter's end.
+        InvalidInput: ExportFailed, the network has what cannot be exported.
+        OutOfMemory, TransferFailed, Defect: the converter's end.
     """
     scales, samples = scratch / "scales.json", scratch / "calibration.npz"
     write_scales(scales, layers)
@@ -69,7 +74,12 @@ def to_int8_onnx(
         Request(program=program, opset=opset, float_output=scratch / "float.onnx", quantised=quantised),
         scratch,
     )
-    return report.layers
+    told = report.model_dump(by_alias=True, exclude={"problem"})
+    if report.in_floats:
+        log.warning("quantised layers without an integer kernel", extra={"fields": told})
+    else:
+        log.info("INT8 file written", extra={"fields": told})
+    return report
 
 
 def _path_of_ours() -> list[str]:
@@ -80,10 +90,26 @@ def _path_of_ours() -> list[str]:
 def _run(request: Request, scratch: Path) -> Report:
     file = scratch / "convert.json"
     file.write_text(request.model_dump_json(by_alias=True))
-    done = children.run(
-        [sys.executable, "-m", "compression_jobs.exporters.worker", str(file)],
-        doing="converting to ONNX",
-        timeout=TIMEOUT_SECONDS,
-        environment={**os.environ, "PYTHONPATH": os.pathsep.join([_PACKAGES, *_path_of_ours()])},
+    try:
+        done = children.run(
+            [sys.executable, "-m", "compression_jobs.exporters.worker", str(file)],
+            doing="converting to ONNX",
+            timeout=TIMEOUT_SECONDS,
+            environment={**os.environ, "PYTHONPATH": os.pathsep.join([_PACKAGES, *_path_of_ours()])},
+            check=False,
+        )
+    except Defect as error:  # the converter's native half ends its process on what it does not know
+        raise _failed(error.message) from error
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
+        raise Defect("ChildFailed", f"The process for converting to ONNX failed: {last}")
+    report = Report.model_validate_json(done.stdout.strip().splitlines()[-1])
+    if report.problem:
+        raise _failed(f"{report.problem}.")
+    return report
+
+
+def _failed(why: str) -> InvalidInput:
+    return InvalidInput(
+        "ExportFailed", f"The network cannot be exported to ONNX: {why} Build it of operators that can be."
     )
-    return Report.model_validate_json(done.stdout.strip().splitlines()[-1])

@@ -100,6 +100,16 @@ class Graph:
             if value.name == old:
                 value.name = new
 
+    def ranks(self) -> dict[str, int]:
+        """How many dimensions each tensor has, where that can be inferred."""
+        inferred = onnx.shape_inference.infer_shapes(self.to_model()).graph
+        values = [*inferred.input, *inferred.value_info, *inferred.output]
+        return {
+            value.name: len(value.type.tensor_type.shape.dim)
+            for value in values
+            if value.type.tensor_type.HasField("shape")
+        }
+
     def to_model(self, extra_outputs: Sequence[str] = ()) -> Any:
         """The model: dead nodes left out, nodes sorted, names kept, checked.
 

@@ -11,25 +11,44 @@ Owns the order of the steps. Must not load a training framework.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from compression_jobs.exporters import edges
+from compression_jobs.exporters import edges, grids
 from compression_jobs.exporters.activations import Activations
+from compression_jobs.exporters.folding import fold_hard_sigmoid, output_axis
 from compression_jobs.exporters.graph import Graph
+from compression_jobs.exporters.problems import ExportProblem
 from compression_jobs.exporters.scales import LayerScales
-from compression_jobs.exporters.weights import quantise_bias, quantise_weight, wide_enough
+from compression_jobs.exporters.weights import (
+    quantise_bias,
+    quantise_tables,
+    quantise_weight,
+    wide_enough,
+)
 
-LAYERS = ("Conv", "Gemm", "MatMul")
+LAYERS = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What was quantised."""
+
+    weights: dict[str, str]
+    """Names of stored integers, by the name of the float weight, of layers that compute."""
+    tables: tuple[str, ...]
+    """Float names of tables that rows are looked up in."""
 
 
 def quantise(
     graph: Graph,
     layers: Sequence[LayerScales],
     factors: Mapping[str, NDArray[np.float32]],
-    calibration: NDArray[np.float32],
-) -> int:
+    calibration: NDArray[Any],
+) -> Done:
     """Put learned grids into a tidied float graph.
 
     Args:
@@ -38,11 +57,8 @@ def quantise(
         factors: of the batch normalisations that were folded into weights.
         calibration: samples [n, ...] for the tensors that no layer learned a grid for.
 
-    Returns:
-        How many layers are quantised.
-
     Raises:
-        ValueError: a learned grid belongs to no layer of the graph.
+        ExportProblem: a learned grid belongs to no layer of the graph, or does not fit its weight.
     """
     by_weight = {layer.weight: layer for layer in layers}
     activations = Activations(graph)
@@ -50,19 +66,41 @@ def quantise(
     found = [node for node in graph.of_type(*LAYERS) if node.input[1] in by_weight]
     missing = set(by_weight) - {node.input[1] for node in found}
     if missing:
-        raise ValueError(f"no layer of the graph has the weight {min(missing)}")
+        lost = by_weight[min(missing)]
+        raise ExportProblem(
+            f"layer {lost.layer!r} was quantised in training, but no layer of the converted network has its "
+            f"weight {lost.weight!r}"
+        )
+    stored = {}
     for node in found:
         layer = by_weight[node.input[1]]
-        steps = _deployed_steps(layer, factors)
-        steps = wide_enough(graph, node, layer.input_step, steps)
-        quantise_weight(graph, node, steps)
-        quantise_bias(graph, node, layer.input_step, steps)
-        activations.feed([node], node.input[0], layer.input_step)
+        _put(graph, activations, node, layer, factors)
+        stored[layer.weight] = graph.producer(node.input[1]).input[0]  # type: ignore[union-attr]
     activations.spread()
-    unknown = [tensor for tensor in edges.open_edges(graph, activations) if activations.of(tensor) is None]
-    edges.close(graph, activations, edges.measure(float_model, unknown, calibration))
-    activations.drop_relus()
-    return len(found)
+    edges.close(graph, activations, found, (float_model, calibration))
+    activations.chain()
+    activations.drop_cut_offs()
+    return Done(stored, tuple(quantise_tables(graph)) if found else ())
+
+
+def _put(
+    graph: Graph,
+    activations: Activations,
+    node: Any,
+    layer: LayerScales,
+    factors: Mapping[str, NDArray[np.float32]],
+) -> None:
+    steps = _deployed_steps(layer, factors) * fold_hard_sigmoid(graph, node)
+    channels = graph.constants[layer.weight].shape[output_axis(node)]
+    if steps.size not in {1, channels}:
+        raise ExportProblem(
+            f"layer {layer.layer!r} has {channels} output channels, and {steps.size} steps for its weight"
+        )
+    grid = grids.learned(graph, layer, node.input[0])
+    steps = wide_enough(graph, node, grid.step, steps)
+    quantise_weight(graph, node, steps)
+    quantise_bias(graph, node, grid.step, steps)
+    activations.feed([node], node.input[0], grid)
 
 
 def _deployed_steps(layer: LayerScales, factors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -15,7 +15,7 @@ class Quantised(Frozen):
 
     scales: Path
     calibration: Path
-    """An .npz file with `inputs` float32 [n, ...]."""
+    """An .npz file with `inputs` float32 or int64 [n, ...]."""
     output: Path
 
 
@@ -32,4 +32,14 @@ class Request(Frozen):
 class Report(Frozen):
     """What came of it, as the process's last line."""
 
+    problem: str = ""
+    """Why the network cannot be exported; then there is no file."""
     layers: int = 0
+    """Quantised ones."""
+    in_floats: tuple[str, ...] = ()
+    """Quantised layers that the runtime has no integer kernel for: only their weights are 8-bit."""
+    float_layers: int = 0
+    """Layers that compute in floating point, skipped ones and products of two activations among them."""
+    integer_bytes: int = 0
+    float_bytes: int = 0
+    """Bytes of constants that stay floats: weights of recurrent and skipped layers, and scales."""

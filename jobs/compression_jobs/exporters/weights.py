@@ -17,7 +17,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from compression_jobs.exporters.graph import Graph
+from compression_jobs.exporters.folding import output_axis
+from compression_jobs.exporters.graph import Graph, attribute
 
 ZERO_POINT: Final = 128
 _LARGEST: Final = 127
@@ -26,20 +27,15 @@ _LARGEST_BIAS: Final = 2**31 - 1
 Floats = NDArray[np.float32]
 
 
-def axis_of(node: Any) -> int:
-    """The axis of output channels in a layer's weight: Conv has [out, in, ...], Gemm and MatMul [in, out]."""
-    return 0 if node.op_type == "Conv" else 1
-
-
 def quantise_weight(graph: Graph, node: Any, steps: Floats) -> None:
     """Replace a layer's constant weight by integers and their DequantizeLinear.
 
     Args:
         graph: it is changed.
-        node: Conv, Gemm or MatMul.
+        node: Conv, ConvTranspose, Gemm or MatMul.
         steps: one, or one for each output channel.
     """
-    name, axis = node.input[1], axis_of(node)
+    name, axis = node.input[1], output_axis(node)
     weight = graph.constants[name]
     shape = [1] * weight.ndim
     shape[axis] = -1
@@ -80,6 +76,34 @@ def wide_enough(graph: Graph, node: Any, input_step: float, steps: Floats) -> Fl
     if steps.size == 1:
         needed = needed.max(initial=0.0, keepdims=True)
     return np.maximum(steps, needed).astype(np.float32)
+
+
+def quantise_tables(graph: Graph) -> list[str]:
+    """Store tables that rows are looked up in (embeddings) as integers, with one step for a table.
+
+    What is looked up are bytes, and only they are turned into floating point: a table of words is most of a
+    small language model's bytes, and its rows need no calibration.
+
+    Returns:
+        The names of the tables.
+    """
+    found = []
+    for node in graph.of_type("Gather"):
+        name = node.input[0]
+        table = graph.constants.get(name)
+        if table is None or table.dtype != np.float32 or table.ndim != 2 or len(graph.consumers(name)) != 1:
+            continue
+        step = np.float32(max(float(np.abs(table).max(initial=0)) / _LARGEST, 1e-12))
+        numbers = np.rint(table / step) + ZERO_POINT
+        stored = graph.add_constant(f"{name}.quantized", numbers.astype(np.uint8))
+        scale = graph.add_constant(f"{name}.scale", step.reshape(()))
+        zero = graph.add_constant(f"{name}.zero_point", np.uint8(ZERO_POINT).reshape(()))
+        axis = int(attribute(node, "axis", 0))
+        graph.remove(node)
+        rows = graph.add_node("Gather", [stored, node.input[1]], f"{name}.rows", axis=axis)
+        graph.add_node("DequantizeLinear", [rows, scale, zero], node.output[0])
+        found.append(name)
+    return found
 
 
 def unsigned_weights(graph: Graph) -> int:

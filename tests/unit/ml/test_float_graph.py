@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from compression_jobs.exporters.float_graph import tidy
+from compression_jobs.exporters.problems import ExportProblem
 from support import onnx_networks as networks
 
 
@@ -64,5 +65,5 @@ def test_a_normalisation_whose_input_others_read_too_stays():
 def test_a_network_with_two_inputs_is_refused():
     graph = networks.depthwise()
     graph.inputs.append(graph.inputs[0])
-    with pytest.raises(ValueError, match="one input"):
+    with pytest.raises(ExportProblem, match="one input"):
         tidy(graph)

@@ -10,6 +10,7 @@ import pytest
 from compression_jobs.exporters.float_graph import tidy
 from compression_jobs.exporters.graph import Graph
 from compression_jobs.exporters.int8_graph import quantise
+from compression_jobs.exporters.problems import ExportProblem
 from compression_jobs.exporters.scales import LayerScales
 from compression_jobs.exporters.weights import ZERO_POINT, unsigned_weights
 from support import onnx_networks as networks
@@ -23,16 +24,16 @@ def quantised(build, change=lambda layers: layers):
     tidy(plain)
     factors = tidy(graph)
     layers = change(networks.learned(plain, networks.inputs()))
-    count = quantise(graph, layers, factors, networks.inputs())
-    return plain, graph, count
+    done = quantise(graph, layers, factors, networks.inputs())
+    return plain, graph, done
 
 
 @pytest.mark.parametrize("build", BUILDERS)
 def test_the_int8_network_decides_as_the_float_one(build):
-    plain, graph, count = quantised(build)
+    plain, graph, done = quantised(build)
     samples = networks.inputs(1000, seed=3)
     expected, found = networks.run(plain, samples), networks.run(graph, samples)
-    assert count == len(plain.of_type("Conv", "Gemm"))
+    assert len(done.weights) == len(plain.of_type("Conv", "Gemm"))
     assert (expected.argmax(1) == found.argmax(1)).mean() >= 0.97
     assert np.abs(expected - found).mean() < 0.05 * expected.std()
 
@@ -107,8 +108,8 @@ def test_scales_learned_before_normalisation_are_carried_through_it():
 
 
 def test_a_layer_without_grids_stays_in_floating_point():
-    plain, graph, count = quantised(networks.depthwise, lambda layers: layers[1:])
-    assert count == len(plain.of_type("Conv", "Gemm")) - 1
+    plain, graph, done = quantised(networks.depthwise, lambda layers: layers[1:])
+    assert len(done.weights) == len(plain.of_type("Conv", "Gemm")) - 1
     stem = next(node for node in graph.of_type("Conv") if node.input[1] == "stem.w")
     assert stem.input[0] == "input"
     samples = networks.inputs(300, seed=6)
@@ -117,7 +118,7 @@ def test_a_layer_without_grids_stays_in_floating_point():
 
 def test_grids_of_no_layer_are_refused():
     stray = LayerScales(layer="x", weight="x.w", input_step=1, weight_steps=(1,), measured="Deployed")
-    with pytest.raises(ValueError, match=r"x\.w"):
+    with pytest.raises(ExportProblem, match=r"x\.w"):
         quantised(networks.depthwise, lambda layers: [*layers, stray])
 
 
