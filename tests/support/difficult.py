@@ -1,5 +1,8 @@
-"""Small Paddle networks that each hold what is hard to export: transposed convolutions, attention over tokens,
-recurrent layers, concatenation. As many answers as classes or more, so that a decision can be compared."""
+"""Small Paddle networks that each hold what is hard to export.
+
+Transposed convolutions, attention over tokens, recurrent layers, concatenation. As many answers as classes or
+more, so that a decision can be compared.
+"""
 
 from __future__ import annotations
 

@@ -27,8 +27,8 @@ class LayerScales(Frozen):
     """The weight's name in the program, which is also its name in ONNX."""
     input_step: Step
     input_zero_point: Annotated[int, Field(ge=0, le=255)] | None = None
-    """The number that stands for zero in an input grid of the numbers 0..255, which is deployed as it is; None
-    is the symmetric grid below."""
+    """The number that stands for zero in an input grid of the numbers 0..255, which is deployed as it is;
+    None is the symmetric grid."""
     weight_steps: Annotated[tuple[Step, ...], Field(min_length=1)]
     """One for the whole tensor, or one for each output channel."""
     measured: Literal["BeforeNormalisation", "Deployed"]

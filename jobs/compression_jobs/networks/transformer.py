@@ -1,4 +1,4 @@
-"""Transformer encoders (Vaswani et al. 2017): the block, and the vision transformer (Dosovitskiy et al. 2021).
+"""Transformer encoders (Vaswani et al. 2017), and the vision transformer (Dosovitskiy et al. 2021).
 
 Owns attention in a form that converts: one layer for queries, keys and values, and no length but the batch's
 left open. Must not know names; those are in the registry.
