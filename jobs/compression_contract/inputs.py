@@ -268,17 +268,23 @@ class ReportInput(Frozen):
 
 
 class PrepareDataInput(Frozen):
-    """Make a dataset of files that came with the image; asked for by a tenant's Job, not by the operator."""
+    """Make a dataset of what came with the image; asked for by a tenant's Job, not by the operator."""
 
     stage: Literal["prepare-data"] = "prepare-data"
+    kind: Literal["idx", "boards", "ocr", "keywords"] = "idx"
+    """Images in the IDX format; drawn circuit boards; rendered lines of characters; spoken digits."""
     source: str = "/usr/share/datasets/fashion-mnist"
-    """A folder of the image with files in the IDX format."""
+    """A folder of the image: IDX files, fonts, or words as WAV files; drawn boards need none."""
     title: str = ""
     classes: tuple[str, ...] = ()
+    """Names of the classes of IDX files."""
     padding: Annotated[int, Field(ge=0, le=64)] = 2
-    """Empty pixels on each side: 28x28 becomes 32x32."""
-    train_samples: Annotated[int, Field(ge=0)] = 0
-    """The first so many of the training split; 0 is all."""
+    """Empty pixels on each side of images in the IDX format: 28x28 becomes 32x32."""
+    train_samples: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """The first so many of the training split, or as many as are made; 0 leaves it to the kind."""
+    test_samples: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    seed: Annotated[int, Field(ge=0, le=2**53 - 1)] = 0
+    """Of what is drawn, rendered or mixed."""
 
 
 class TrainTeacherInput(Frozen):

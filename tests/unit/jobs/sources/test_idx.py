@@ -1,4 +1,4 @@
-"""IDX files become a dataset, and what is no IDX file is refused."""
+"""Files in the IDX format become a dataset, and what is none is refused."""
 
 import gzip
 import struct
@@ -12,7 +12,7 @@ from compression_jobs import artifacts
 from compression_jobs.artifacts import LocalArtifact, Output
 from compression_jobs.errors import InvalidData, NotFound
 from compression_jobs.readers import open_reader
-from compression_jobs.stages.prepare_data import prepare, read_idx
+from compression_jobs.sources.idx import read_idx, write
 
 
 def idx(array):
@@ -34,7 +34,7 @@ def source(tmp_path):
 
 def prepared(source, folder, **settings):
     folder.mkdir()
-    facts = prepare(PrepareDataInput(source=str(source), **settings), folder)
+    facts = write(PrepareDataInput(source=str(source), **settings), folder).wire()
     manifest = artifacts.describe(Output(folder, ArtifactKind.DATASET, facts))
     return LocalArtifact(manifest, manifest.digest, folder)
 
@@ -71,7 +71,7 @@ def test_the_same_source_gives_the_same_artifact(source, tmp_path):
 
 def test_a_missing_file_is_named(tmp_path):
     with pytest.raises(NotFound, match="train-images"):
-        prepare(PrepareDataInput(source=str(tmp_path)), tmp_path)
+        write(PrepareDataInput(source=str(tmp_path)), tmp_path)
 
 
 @pytest.mark.parametrize(
