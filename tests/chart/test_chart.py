@@ -7,11 +7,14 @@ import json
 import pytest
 import yaml
 
+from compression_contract.tasks import METRICS
 from compression_operator.api import CompressionRuntime
 from compression_operator.api.generate import CRDS, ROOT
 from compression_operator.cluster.admission import LABEL_POLICY, REQUIRED
 from compression_operator.settings import PREFIX, Settings
 from support.chart import CHART, NAMESPACE, OPERATOR, RELEASE, helm, image, of_kind, rendered
+
+FORMATS = {"onnxruntime": {"ONNX", "ONNXQDQ"}, "paddle-inference": {"PaddleInference"}}
 
 
 @pytest.fixture(scope="module")
@@ -213,6 +216,24 @@ def test_policies_speak_of_the_operators_account_and_the_platforms_images(object
     assert OPERATOR in text
     for name in ("runner", "evaluator", "tools"):
         assert f"'{image(name).split('@')[0]}@'" in text
+
+
+def test_the_default_evaluators_compute_every_metric(objects):
+    evaluators = {item["name"]: item for item in one(objects, "CompressionRuntime")["spec"]["evaluators"]}
+    assert {name: item["image"] for name, item in evaluators.items()} == {
+        "onnxruntime": image("evaluator"),
+        "paddle-inference": image("runner"),
+    }
+    for name, evaluator in evaluators.items():
+        assert set(evaluator["metrics"]) == {metric for known in METRICS.values() for metric in known}
+        assert set(evaluator["formats"]) == FORMATS[name]
+
+
+def test_openvino_is_an_evaluator_where_its_image_is_given():
+    bound = rendered({"images.evaluatorOpenvino": image("openvino")})
+    evaluators = one(bound, "CompressionRuntime")["spec"]["evaluators"]
+    assert [item["image"] for item in evaluators if item["name"] == "openvino"] == [image("openvino")]
+    assert "/openvino@'" in json.dumps(of_kind(bound, "ValidatingAdmissionPolicy"))
 
 
 def test_policies_can_be_left_out_only_by_telling_the_operator():

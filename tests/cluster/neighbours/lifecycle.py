@@ -60,12 +60,12 @@ class Arrival:
             site: where the neighbours run.
             place: the registry that is there, or None to run one of our own.
             tenants: namespaces that get a bucket and Secrets.
-            images: what is pushed beside what the neighbours need; all where none is named.
+            images: what is pushed beside what the neighbours need; the usual ones where none is named.
         """
         self._site, self._tenants, self._runs_registry = site, tuple(tenants), place is None
         self._accounts = accounts.ensure(site.folder / "accounts.json", tenants)
         self._place = place or registry.own(site, self._accounts)
-        wanted = {*(images or recipes.IMAGES), "seaweedfs", "trivy"} - {"registry"}
+        wanted = {*(images or recipes.USUAL), "seaweedfs", "trivy"} - {"registry"}
         self._pushed = [name for name in recipes.IMAGES if name in wanted]
         self._builder = build.Builder([*self._pushed, *(["registry"] if self._runs_registry else [])])
         self._secrets = secrets.own(site, self._accounts, self._place.pull_config, self._ca_bundle)

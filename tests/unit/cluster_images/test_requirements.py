@@ -24,6 +24,17 @@ numpy-financial==1.0 \\
 """
 
 
+ALL_OF_JOBS = ("runner", "evaluator", "evaluator-openvino", "tools")
+
+
+def wanted_by(group: str) -> list[str]:
+    """What a group asks for, and the groups in it."""
+    found = []
+    for entry in PYPROJECT["dependency-groups"][group]:
+        found += [entry] if isinstance(entry, str) else wanted_by(entry["include-group"])
+    return found
+
+
 def pinned(group: str) -> dict[str, str]:
     text = (lock.REPOSITORY / lock.FILES[group]).read_text()
     lines = [
@@ -35,7 +46,7 @@ def pinned(group: str) -> dict[str, str]:
 @pytest.mark.parametrize("group", lock.FILES)
 def test_a_locked_file_satisfies_its_group(group):
     versions = pinned(group)
-    asked = [Requirement(text) for text in PYPROJECT["dependency-groups"][group] if isinstance(text, str)]
+    asked = [Requirement(text) for text in wanted_by(group)]
     unmet = [
         str(wanted)
         for wanted in asked
@@ -78,7 +89,7 @@ def imported(*packages: str) -> set[str]:
     [
         (("operator/compression_operator", "jobs/compression_contract"), ("operator",)),
         (("jobs/compression_serving", "jobs/compression_contract"), ("serving",)),
-        (("jobs/compression_jobs", "jobs/compression_contract"), ("runner", "evaluator", "tools")),
+        (("jobs/compression_jobs", "jobs/compression_contract"), ALL_OF_JOBS),
     ],
 )
 def test_an_image_holds_what_its_code_imports(packages, groups):
@@ -90,6 +101,12 @@ def test_an_image_holds_what_its_code_imports(packages, groups):
         if not held & {canonicalize_name(name) for name in distributions.get(module, [module])}
     }
     assert missing == set()
+
+
+def test_an_evaluator_has_its_own_runtime_and_no_other_and_nothing_that_phones_home():
+    runtimes = {"onnxruntime", "openvino", "openvino-telemetry", "paddlepaddle"}
+    assert runtimes & pinned("evaluator").keys() == {"onnxruntime"}
+    assert runtimes & pinned("evaluator-openvino").keys() == {"openvino"}
 
 
 def test_one_package_is_taken_out_of_a_file():
