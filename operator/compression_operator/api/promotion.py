@@ -148,6 +148,9 @@ class Before(ApiModel):
     deployment_uid: Annotated[Text64, Field(alias="deploymentUID", description="uid of the Deployment.")]
     image: Annotated[Annotated[str, Field(max_length=400)], Field(description="Its image.")]
     model_version: Annotated[Name | None, Field(description="Its ModelVersion, where it was one.")] = None
+    available: Annotated[
+        bool, Field(description="Whether a replica was available; false: there was nothing to go back to.")
+    ] = True
 
 
 class JournalObject(ApiModel):

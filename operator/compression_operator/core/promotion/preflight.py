@@ -45,6 +45,7 @@ def begin(situation: Situation) -> Step:
         deployment_uid=live.uid,
         image=target.live_image or "",
         model_version=lived.model_version if lived else None,
+        available=live.available > 0,
     )
     return Step(enter(situation.status, "Preflight", before=before, start_time=now), wake_at=now)
 

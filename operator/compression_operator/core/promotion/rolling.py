@@ -72,7 +72,7 @@ def roll_back(situation: Situation) -> Step:
     good, version = last_good(situation)
     image = live.image(situation.target.spec.container)
     failure = status.failure or PromotionFailure(reason="Unknown", message="")
-    if image == good and rollout.done(live):
+    if image == good and (rollout.done(live) or _never_available(situation)):
         return finish(situation.promotion, "RolledBack", failure.reason, failure.message, situation.now)
     if image == good:
         started = journal.since(status, journal.ROLL_BACK) or situation.now
@@ -99,6 +99,12 @@ def last_good(situation: Situation) -> tuple[str, str]:
     if good is not None:
         return good.image, good.model_version or ""
     return (before.image, before.model_version or "") if before else ("", "")
+
+
+def _never_available(situation: Situation) -> bool:
+    """Before the first promotion nothing ran, such as a serving base without a model: it will not run now."""
+    before = situation.status.before
+    return situation.target.status.last_good is None and before is not None and not before.available
 
 
 def _write(situation: Situation, image: str | None) -> Step:

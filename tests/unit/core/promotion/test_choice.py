@@ -285,7 +285,7 @@ def test_a_deployment_that_is_not_healthy_yet_is_no_last_good_one():
 def test_before_anything_was_good_a_rollback_goes_to_what_was_there():
     world = World(deployment=replace(live(OLD), available=0))
     until_settling(world.settle()).probe_ends("WrongAnswers").settle()
-    assert (world.state(), world.image) == ("RollingBack", OLD)
+    assert (world.state(), world.image) == ("RolledBack", OLD)
 
 
 @pytest.mark.parametrize(

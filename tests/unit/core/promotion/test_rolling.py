@@ -188,6 +188,14 @@ def test_a_rollback_that_does_not_finish_holds_the_target_for_a_person():
     assert (world.state(), world.status.hold.reason if world.status.hold else "") == ("Failed", "Contested")
 
 
+def test_a_first_release_that_fails_where_nothing_ran_before_does_not_wait_for_what_never_ran():
+    world = World()
+    world.see(available=0, ready=0)
+    until_settling(world.settle()).probe_ends("WrongAnswers").settle().rollout_ends(ready=False).settle()
+    assert (world.state(), world.reason()) == ("RolledBack", "SmokeFailed")
+    assert world.status.hold is None
+
+
 def test_somebody_elses_image_during_the_rollout_is_left_alone():
     for world in (until_shifting(World().settle()), until_settling(World().settle())):
         world.see(template=template("registry.example.com/other:1")).settle()
