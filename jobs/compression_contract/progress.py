@@ -1,7 +1,7 @@
 """How far a training is: a line of its log that the operator may read while the pod runs.
 
-Owns the line's shape and finding the newest one in the end of a log. A log is data from outside, with lines of
-anybody's code among it: what does not parse is passed over, and nothing is decided by what does.
+Owns the line's shape and finding the newest one in the end of a log. A log is data from outside, with lines
+of anybody's code among it: what does not parse is passed over, and nothing is decided by what does.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ not among it; the operator's core draws them.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import AwareDatetime, Field, StringConstraints
 
@@ -90,6 +90,10 @@ class Proportion(Frozen):
     name: Word
     successes: Tally
     samples: Tally
+
+
+RESAMPLING_CONFIDENCE: Final = 0.95
+"""Level of the intervals that an evaluator resamples: it cannot know which level a gate will ask for."""
 
 
 class Estimate(Frozen):

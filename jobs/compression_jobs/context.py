@@ -7,9 +7,9 @@ fetches by digest, writes a folder, and returns; the runner publishes.
 from __future__ import annotations
 
 from collections.abc import Container
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from compression_contract.artifacts import ArtifactKind, ArtifactRef
 from compression_contract.base import Frozen
@@ -18,11 +18,20 @@ from compression_contract.results import StageFacts
 from compression_jobs import artifacts
 from compression_jobs.artifacts import LocalArtifact, Output
 from compression_jobs.errors import Misconfigured
+from compression_jobs.keeper import Keeper
 from compression_jobs.storage import Storage
 
 __all__ = ["Output", "StageContext", "StageOutcome"]
 
 Parameters = TypeVar("Parameters", bound=Frozen)
+
+
+class Inputs(Protocol):
+    """Artifacts that somebody with credentials has fetched."""
+
+    def fetched(self, reference: ArtifactRef, kind: ArtifactKind) -> LocalArtifact:
+        """One of them, whole; see `StageContext.fetch`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +48,10 @@ class StageContext(Generic[Parameters]):
     ca_bundle: Path | None = None
     """PEM file of all trusted certificates, where the input adds some to the system's own."""
     storage: Storage | None = None
+    inputs: Inputs | None = None
+    """In place of the store, where the stage runs an author's code: all its inputs, fetched before."""
+    keeper: Keeper = field(default_factory=Keeper)
+    """For a stage that trains: its checkpoints, and which of several replicas this is."""
 
     def require_storage(self) -> Storage:
         """The object store.
@@ -74,6 +87,8 @@ class StageContext(Generic[Parameters]):
             InvalidData: WrongArtifactKind, DigestMismatch.
             NotFound, Denied, Unavailable, TransferFailed: the store's answer.
         """
+        if self.inputs is not None:
+            return self.inputs.fetched(reference, kind)
         folder = self.folder("fetched") / reference.digest.removeprefix("sha256:")[:16]
         return artifacts.fetch(self.require_storage(), reference, kind, folder, only)
 

@@ -8,6 +8,7 @@ COMPRESSION_TERMINATION_LOG    where the result is written (/dev/termination-log
 COMPRESSION_STORAGE_SECRET     folder with accessKeyId and secretAccessKey
 COMPRESSION_REGISTRY_SECRET    folder with .dockerconfigjson
 COMPRESSION_SCRATCH            writable folder (/scratch)
+COMPRESSION_EXCHANGE           folders in place of the object store, in pods that run an author's code (none)
 =============================  =========================================================
 
 Must not read any of the files.
@@ -31,6 +32,7 @@ class Settings:
     storage_secret: Path = Path(keys.STORAGE_SECRET_FOLDER)
     registry_secret: Path = Path(keys.REGISTRY_SECRET_FOLDER)
     scratch: Path = Path(keys.SCRATCH_FOLDER)
+    exchange: Path | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

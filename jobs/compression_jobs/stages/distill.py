@@ -43,7 +43,7 @@ def run(context: StageContext[DistillInput]) -> StageOutcome:
         context, data, given.task, network, given.distillation, cache=given.cache_teacher_outputs
     )
     course = Course(given.epochs, given.optimizer, given.dataset.seed)
-    history = train(network, data.training.split, data.training.samples, goal, course)
+    history = train(network, data.training.split, data.training.samples, goal, course, context.keeper)
 
     output = students.store(
         context.folder("student"),
@@ -58,6 +58,8 @@ def run(context: StageContext[DistillInput]) -> StageOutcome:
         stage="distill",
         seconds=round(time.monotonic() - start, 1),
         steps=history.steps,
+        resumed_at_step=history.resumed_at_step,
+        samples_per_second=history.samples_per_second,
         loss=round(history.loss, 6),
         bad_records=data.bad_records,
     )

@@ -49,7 +49,7 @@ def run(context: StageContext[TrainTeacherInput]) -> StageOutcome:
     network = networks.build(given.arch, architecture.input_shape, architecture.num_classes)
     goal = Truth(supervision(given.task, data.facts), data.training.split)
     course = Course(given.epochs, given.optimizer, given.dataset.seed)
-    train(network, data.training.split, data.training.samples, goal, course)
+    train(network, data.training.split, data.training.samples, goal, course, context.keeper)
     _tell(task(given.task, data.facts), network, data)
 
     folder = context.folder("teacher")

@@ -5,6 +5,7 @@ Owns shuffling: a function of seed and epoch alone, so that any epoch can be rep
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -25,6 +26,11 @@ class Batches:
     seed: int
 
     @property
+    def length(self) -> int:
+        """Samples of each batch."""
+        return min(self.batch_size, len(self.samples))
+
+    @property
     def steps(self) -> int:
         """Batches of an epoch, at least one."""
         return max(1, len(self.samples) // self.batch_size)
@@ -35,3 +41,13 @@ class Batches:
         order = np.random.RandomState([self.seed % 2**32, number]).permutation(self.samples)
         for step in range(self.steps):
             yield order[step * self.batch_size : (step + 1) * self.batch_size]
+
+    def since(self, start: int, end: int) -> Iterator[Indices]:
+        """Batches from step `start` to before `end`, as an undisturbed training has them."""
+        epoch, skipped = divmod(start, self.steps)
+        left = end - start
+        while left > 0:
+            for batch in itertools.islice(self.epoch(epoch), skipped, skipped + left):
+                left -= 1
+                yield batch
+            epoch, skipped = epoch + 1, 0

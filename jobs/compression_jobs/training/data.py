@@ -14,7 +14,7 @@ from compression_contract.artifacts import ArtifactKind, ArtifactRef
 from compression_contract.methods import DatasetInput
 from compression_jobs.context import StageContext
 from compression_jobs.errors import InvalidData
-from compression_jobs.readers import DatasetFacts, Indices, Split, files_of, open_reader
+from compression_jobs.readers import DatasetFacts, Indices, Split, files_of, is_authored, open_reader
 from compression_jobs.readers.calibration import carve
 
 SAMPLE: Final = 2000
@@ -71,7 +71,9 @@ def open_data(context: StageContext[Any], given: DatasetInput) -> Data:
     reference = ArtifactRef(uri=given.uri, digest=given.digest)
     artifact = context.fetch(reference, ArtifactKind.DATASET, only=wanted)
     dataset = open_reader(given.reader, artifact, given.max_bad_records)
-    train, test = dataset.split(names.train), dataset.split(names.test)
+    # The evaluator runs nobody's code: what is compared with its answers is read as it reads.
+    judged = open_reader("", artifact, given.max_bad_records) if is_authored(given.reader) else dataset
+    train, test = dataset.split(names.train), judged.split(names.test)
     bad = len(train.bad) + len(test.bad)
     test_part = Part(test, evenly(len(test), SAMPLE))
     if dataset.has(names.calibration):

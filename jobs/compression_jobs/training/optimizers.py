@@ -22,10 +22,9 @@ def schedule(learning_rate: float, steps: int) -> Any:
     )
 
 
-def optimizer(settings: Optimizer, rate: Any, network: Any) -> Any:
-    """An optimiser of a network's trainable weights."""
-    trainable = [tensor for tensor in network.parameters() if not tensor.stop_gradient]
-    return _MAKERS[settings.name](settings, rate, trainable)
+def optimizer(settings: Optimizer, rate: Any, parameters: list[Any]) -> Any:
+    """An optimiser of some weights, all of them trainable."""
+    return _MAKERS[settings.name](settings, rate, parameters)
 
 
 def _adam(settings: Optimizer, rate: Any, parameters: list[Any]) -> Any:

@@ -12,8 +12,8 @@ from compression_contract.progress import Progress
 SOME = Progress(step=30, steps=100, epoch=2, seconds_left=70, loss=0.25, samples_per_second=310.5)
 
 
-def line(value: object, **other: object) -> str:
-    return json.dumps({"time": "now", "message": "training", "progress": value, **other})
+def line(value: object) -> str:
+    return json.dumps({"time": "now", "message": "training", "progress": value})
 
 
 def test_a_line_is_read_as_it_was_written():
@@ -28,7 +28,7 @@ def test_the_newest_line_counts_and_what_is_none_is_passed_over():
             line(SOME.model_copy(update={"step": 40}).wire()),
             "Traceback (most recent call last):",
             line({"step": "many"}),
-            line(SOME.wire(), **{"progress": [1, 2]}),
+            line([1, 2]),
             '{"progress": ',
         ]
     )
