@@ -71,6 +71,11 @@ class _Child:
     asked: bool = False
     """The API server itself was asked for its pods after it ended."""
 
+    @property
+    def told(self) -> bool:
+        """Whether the pod whose result counts has been seen to end."""
+        return any(pod.terminated is not None and pod.rank == 0 for _, pod in self.pods.values())
+
 
 class Cache:
     """Projections by uid and own objects by key. Not for several threads."""
@@ -141,7 +146,7 @@ class Cache:
             return None
         if known.ours:
             self._remove(uid_of(raw), known)
-        elif known.view.complete or any(pod.terminated for _, pod in known.pods.values()):
+        elif known.view.complete or known.told:
             known.view = replace(known.view, deleting=True)
         else:
             known.view = replace(known.view, deleting=True, lost=True)
@@ -234,8 +239,7 @@ class Cache:
         found = []
         for uid in self._by_owner.get(owner_uid, ()):
             child = self._jobs[uid]
-            told = any(pod.terminated is not None for _, pod in child.pods.values())
-            if (child.view.complete or child.view.failed) and not told and not child.asked:
+            if (child.view.complete or child.view.failed) and not child.told and not child.asked:
                 found.append(child.view)
         return found
 

@@ -8,6 +8,7 @@ Source: Kubernetes API reference, batch/v1, core/v1, apps/v1.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -19,6 +20,8 @@ Raw = Mapping[str, Any]
 
 EPOCH: Final = datetime.fromtimestamp(0, UTC)
 MAX_MESSAGE: Final = 1024
+COMPLETION_INDEX: Final = "batch.kubernetes.io/job-completion-index"
+"""Annotation of the pods of an Indexed Job: their number."""
 MAX_TERMINATION_MESSAGE: Final = 4096
 """The kubelet cuts a termination message there; nothing longer is believed."""
 
@@ -106,7 +109,11 @@ def child_job(raw: Raw) -> ChildJob:
 
 
 def pod_view(raw: Raw) -> PodView:
-    """A pod; it ends as its first container ends, or as an init container that kept it from starting."""
+    """A pod; it ends as its first container ends, or as an init container that kept it from starting.
+
+    Where a second container stores what the first has left, both must have ended, and what is said is the
+    second one's: the first one ran an author's code.
+    """
     meta, spec, status = _meta(raw), raw.get("spec") or {}, raw.get("status") or {}
     owner = owner_of(raw)
     conditions = _conditions(raw, only_true=False)
@@ -132,13 +139,14 @@ def pod_view(raw: Raw) -> PodView:
             str(scheduled.get("message") or "")[:MAX_MESSAGE] if scheduled.get("status") == "False" else ""
         ),
         disrupted=(conditions.get("DisruptionTarget") or {}).get("status") == "True",
-        terminated=_terminated(main, status),
+        terminated=_terminated(main, spec, status),
         created=moment(meta.get("creationTimestamp")),
-        started=_started(main),
+        started=_started(main) or _began(status),
         deleting=bool(meta.get("deletionTimestamp")),
         labels={
             key: value for key, value in (meta.get("labels") or {}).items() if key.startswith(f"{GROUP}/")
         },
+        rank=_rank(meta),
     )
 
 
@@ -211,19 +219,46 @@ def _waiting(status: Raw) -> Raw:
     return {}
 
 
+def _rank(meta: Raw) -> int:
+    text = str((meta.get("annotations") or {}).get(COMPLETION_INDEX) or "0")
+    return int(text) if text.isdecimal() else 0
+
+
 def _started(main: Raw) -> datetime | None:
     state = main.get("state") or {}
     return moment(((state.get("running") or state.get("terminated")) or {}).get("startedAt"))
 
 
-def _terminated(main: Raw, status: Raw) -> Terminated | None:
-    """How the container ended, or the init container that kept it from starting."""
-    ended = (main.get("state") or {}).get("terminated")
+def _began(status: Raw) -> datetime | None:
+    """When the first of the containers before the main one began to run."""
+    begun = [_started(each) for each in status.get("initContainerStatuses") or ()]
+    return min((at for at in begun if at is not None), default=None)
+
+
+def _terminated(main: Raw, spec: Raw, status: Raw) -> Terminated | None:
+    ended = _end(main)
+    before = {str(each.get("name")): _end(each) for each in status.get("initContainerStatuses") or ()}
+    beside = [
+        str(each.get("name"))
+        for each in spec.get("initContainers") or ()
+        if each.get("restartPolicy") == "Always"
+    ]
     if ended is None:
-        for each in status.get("initContainerStatuses") or ():
-            state = (each.get("state") or {}).get("terminated")
-            if state is not None and int(state.get("exitCode") or 0) != 0:
-                ended = state
+        kept = [end for name, end in before.items() if end and end.exit_code and name not in beside]
+        return kept[-1] if kept else None
+    if not beside:
+        return ended
+    stored = before.get(beside[0])
+    if stored is None and status.get("phase") not in ("Succeeded", "Failed"):
+        return None
+    stored = stored or Terminated(0, "", "", ended.finished)
+    if ended.exit_code:
+        return replace(ended, message=stored.message, finished=stored.finished)
+    return stored
+
+
+def _end(container: Raw) -> Terminated | None:
+    ended = (container.get("state") or {}).get("terminated")
     if ended is None:
         return None
     return Terminated(

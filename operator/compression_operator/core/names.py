@@ -16,6 +16,7 @@ ROLE_SHORT: Final = {
     "evaluate": "ev",
     "package": "pkg",
     "scan": "scan",
+    "report": "rep",
     "probe": "probe",
 }
 """The role's word within a name; an admission policy looks for it there."""
@@ -40,6 +41,11 @@ def child_job(owner: str, owner_uid: str, role: str, key: str) -> str:
     """
     digest = digest_of_json([owner_uid, role, key]).removeprefix("sha256:")[:8]
     return f"{_cut(owner, 28)}-{_uid(owner_uid)}-{ROLE_SHORT[role]}-{digest}"
+
+
+def ranks_service(owner: str, owner_uid: str) -> str:
+    """The name of a run's headless Service: it begins with a letter, as names of Services must."""
+    return f"ranks-{_cut(owner, 40)}-{_uid(owner_uid)}"
 
 
 def preview(deployment: str, promotion_uid: str) -> str:

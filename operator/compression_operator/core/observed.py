@@ -63,8 +63,11 @@ class PodView:
     terminated: Terminated | None = None
     created: datetime | None = None
     started: datetime | None = None
+    """When its first container began to run, if only to fetch what the others need."""
     deleting: bool = False
     labels: Mapping[str, str] = field(default_factory=dict)
+    rank: int = 0
+    """Its number among the pods of one Job; the result is that of number 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +89,12 @@ class ChildJob:
     lost: bool = False
     """It was seen once and has been deleted before its result was read."""
     pods: tuple[PodView, ...] = ()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing of it runs any more."""
+        own = [pod for pod in self.pods if pod.owner_uid == self.uid]
+        return self.complete or self.failed or bool(own and all(pod.terminated is not None for pod in own))
 
 
 @dataclass(frozen=True, slots=True)

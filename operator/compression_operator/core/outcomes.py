@@ -12,7 +12,7 @@ from typing import Final
 
 from pydantic import ValidationError
 
-from compression_contract.exitcodes import ExitClass, ExitCode, classify
+from compression_contract.exitcodes import SIGTERM_CODE, ExitClass, ExitCode, classify
 from compression_contract.keys import MAX_RESULT_BYTES
 from compression_contract.results import StageResult
 from compression_operator.core.conditions import clip
@@ -76,13 +76,34 @@ class Expected:
 
 
 def outcome_of(child: ChildJob, expected: Expected, *, queued: bool) -> Outcome:
-    """Read a child. `queued`: a queue may hold the Job back before it makes its pod."""
+    """Read a child. `queued`: a queue may hold the Job back before it makes its pods.
+
+    Where several pods train together, the first one's result is that of the attempt, and any pod's failure
+    is that of the attempt, told once the others have ended too: they still write where the next one reads.
+    """
     if child.lost:
         return _lost(f"Job {child.name} was deleted before its result was read")
-    pod = _newest([pod for pod in child.pods if pod.owner_uid == child.uid])
-    if pod is None:
+    pods = _newest([pod for pod in child.pods if pod.owner_uid == child.uid])
+    if not pods:
         return _without_pod(child, queued=queued)
+    outcomes = {pod.rank: _of_pod(child, pod, expected) for pod in pods}
+    first = outcomes.get(0)
+    if isinstance(first, Succeeded):
+        return first
+    going = [found for found in outcomes.values() if isinstance(found, Going)]
+    failed = [found for found in outcomes.values() if isinstance(found, Failed)]
+    if not failed:
+        return min(going, key=lambda found: found.started) if going else _without_pod(child, queued=queued)
+    if any(found.started for found in going):
+        return Going(started=True)
+    return min(failed, key=_when)
+
+
+def _of_pod(child: ChildJob, pod: PodView, expected: Expected) -> Outcome | None:
+    """One pod's end; None: it did its part, and the result is another's to tell."""
     if pod.terminated is not None:
+        if pod.rank > 0 and pod.terminated.exit_code == ExitCode.SUCCESS:
+            return None
         ended = _ended(pod, pod.terminated, expected)
         if child.deleting and isinstance(ended, Failed):
             return _lost(f"Job {child.name} was deleted while it ran")
@@ -91,14 +112,21 @@ def outcome_of(child: ChildJob, expected: Expected, *, queued: bool) -> Outcome:
         return Failed(
             ExitClass.DISRUPTION, "Disrupted", f"pod {pod.name} was taken off node {pod.node or '?'}"
         )
-    if pod.phase == "Pending":
+    if pod.phase == "Pending" and pod.started is None:
         return _waiting(child, pod)
     return Going(started=True)
 
 
-def _newest(pods: list[PodView]) -> PodView | None:
+def _newest(pods: list[PodView]) -> list[PodView]:
+    """The newest pod of each rank."""
     # A pod without a creation time is one that the cluster layer has only just seen: the newest of all.
-    return max(pods, key=lambda pod: (pod.created or _LAST, pod.name)) if pods else None
+    ordered = sorted(pods, key=lambda pod: (pod.created or _LAST, pod.name))
+    return list({pod.rank: pod for pod in ordered}.values())
+
+
+def _when(failed: Failed) -> tuple[bool, datetime]:
+    """Who failed first; one that was asked to end comes last, as another's failure made it so."""
+    return failed.exit_code == SIGTERM_CODE, failed.finished or _LAST
 
 
 def _lost(message: str) -> Failed:

@@ -88,6 +88,90 @@ def test_an_init_container_that_did_its_work_is_no_end() -> None:
     assert pod_view(pod(phase="Running", initContainerStatuses=done)).terminated is None
 
 
+def over(exit_code: int = 0, message: str = "", reason: str = "Completed") -> dict[str, Any]:
+    """The state of a container that has ended."""
+    state: dict[str, Any] = ended(exit_code, message, reason)["containerStatuses"][0]["state"]
+    return state
+
+
+def split(
+    main: dict[str, Any] | None, store: dict[str, Any] | None, phase: str = "Running"
+) -> dict[str, Any]:
+    """A pod whose first container ran an author's code, beside one that stores what it left."""
+    raw = pod(
+        phase=phase,
+        containerStatuses=[{"name": "stage", "state": main or {"running": {}}}],
+        initContainerStatuses=[
+            {"name": "fetch", "state": over()},
+            {"name": "store", "state": store or {"running": {"startedAt": "2026-01-01T00:00:03Z"}}},
+        ],
+    )
+    raw["spec"]["initContainers"] = [{"name": "fetch"}, {"name": "store", "restartPolicy": "Always"}]
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("main", "store", "code", "reason", "message"),
+    [
+        (over(0, "top1 is 1.0!"), over(0, "stored"), 0, "Completed", "stored"),
+        (over(0, "top1 is 1.0!"), over(74, "no room", "Error"), 74, "Error", "no room"),
+        (over(65, "lies", "Error"), over(0, "why"), 65, "Error", "why"),
+        (over(137, "lies", "OOMKilled"), over(0, ""), 137, "OOMKilled", ""),
+    ],
+)
+def test_what_an_authors_code_says_is_not_read(
+    main: dict[str, Any], store: dict[str, Any], code: int, reason: str, message: str
+) -> None:
+    view = pod_view(split(main, store))
+    assert view.terminated is not None
+    assert (view.terminated.exit_code, view.terminated.reason, view.terminated.message) == (
+        code,
+        reason,
+        message,
+    )
+
+
+def test_a_pod_goes_on_until_its_result_is_stored() -> None:
+    assert pod_view(split(None, None)).terminated is None
+    assert pod_view(split(over(0, "x"), None)).terminated is None
+    restarted = over(1, "restarted")
+    assert pod_view(split(None, restarted)).terminated is None
+
+
+def test_a_pod_that_is_over_without_a_word_of_its_second_container_has_no_result() -> None:
+    view = pod_view(split(over(0, "top1 is 1.0!"), None, phase="Succeeded"))
+    assert view.terminated is not None
+    assert (view.terminated.exit_code, view.terminated.message) == (0, "")
+
+
+def test_a_pod_that_cannot_fetch_says_why() -> None:
+    raw = split(
+        {"waiting": {"reason": "PodInitializing"}}, {"waiting": {"reason": "PodInitializing"}}, "Failed"
+    )
+    raw["status"]["initContainerStatuses"][0]["state"] = over(66, "no such dataset", "Error")
+    view = pod_view(raw)
+    assert view.terminated is not None
+    assert (view.terminated.exit_code, view.terminated.message) == (66, "no such dataset")
+
+
+def test_a_pod_that_fetches_has_begun() -> None:
+    raw = pod(
+        initContainerStatuses=[
+            {"name": "fetch", "state": {"running": {"startedAt": "2026-01-01T00:00:02Z"}}},
+            {"name": "store", "state": {"waiting": {"reason": "PodInitializing"}}},
+        ]
+    )
+    assert pod_view(raw).started == datetime(2026, 1, 1, 0, 0, 2, tzinfo=UTC)
+    assert pod_view(pod()).started is None
+
+
+@pytest.mark.parametrize(("index", "rank"), [("0", 0), ("3", 3), ("x", 0)])
+def test_the_pods_of_an_indexed_job_are_numbered(index: str, rank: int) -> None:
+    raw = pod()
+    raw["metadata"]["annotations"] = {"batch.kubernetes.io/job-completion-index": index}
+    assert pod_view(raw).rank == rank
+
+
 def test_a_pod_that_was_evicted_before_it_ran_has_no_end_of_a_container() -> None:
     view = pod_view(pod(phase="Failed", reason="Evicted", message="disk"))
     assert (view.phase, view.terminated) == ("Failed", None)

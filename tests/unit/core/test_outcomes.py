@@ -200,3 +200,63 @@ def test_a_probes_end_is_read_as_a_result_or_a_reason():
     bad = read_result(child(ended(1, "", "Error")))
     assert bad is not None
     assert (bad.result, bad.reason) == (None, "Error")
+
+
+LATER = NOW + timedelta(seconds=30)
+
+
+def running(rank):
+    return pod(name=f"p{rank}", uid=f"u{rank}", rank=rank, phase="Running")
+
+
+def over(rank, code, message="", at=NOW, **fields):
+    terminated = Terminated(code, "Error" if code else "", message, at)
+    return pod(name=f"p{rank}", uid=f"u{rank}", rank=rank, phase="Failed", terminated=terminated, **fields)
+
+
+@pytest.mark.parametrize("others", [(running(1),), (over(1, 0),), (over(1, 143),), ()])
+def test_of_pods_that_train_together_the_first_ones_result_counts(others):
+    assert read(child(over(0, 0, wire(RESULT)), *others)) == Succeeded(RESULT, NOW)
+
+
+def test_a_rank_that_did_its_part_waits_for_the_first_one():
+    assert read(child(running(0), over(1, 0))) == Going(started=True)
+
+
+@pytest.mark.parametrize(
+    ("pods", "kind", "code"),
+    [
+        ((over(0, 143, at=LATER), over(1, 137)), ExitClass.RETRYABLE, 137),
+        ((over(0, 75, at=LATER), over(1, 143)), ExitClass.RETRYABLE, 75),
+        ((over(0, 75, at=LATER), over(1, 65)), ExitClass.PERMANENT, 65),
+        ((over(0, 143), over(1, 143, disrupted=True)), ExitClass.RETRYABLE, 143),
+        ((over(0, 143), pod(name="p1", rank=1, phase="Failed")), ExitClass.DISRUPTION, None),
+        ((over(0, 0, "nothing"), over(1, 0)), ExitClass.RETRYABLE, 0),
+    ],
+)
+def test_who_failed_first_tells_why_all_of_them_did(pods, kind, code):
+    outcome = read(child(*pods))
+    assert isinstance(outcome, Failed)
+    assert (outcome.kind, outcome.exit_code) == (kind, code)
+
+
+def test_a_failure_is_told_once_the_others_have_ended_too():
+    assert read(child(over(1, 137), running(0))) == Going(started=True)
+    assert isinstance(read(child(over(1, 137), pod(rank=0, phase="Pending"))), Failed)
+
+
+def test_all_wait_for_the_one_that_has_no_node():
+    homeless = pod(name="p1", rank=1, scheduled=False, unschedulable_message="no node is large enough")
+    outcome = read(child(running(0), homeless))
+    assert isinstance(outcome, Going)
+    assert (outcome.started, outcome.why) == (False, "Unschedulable")
+
+
+def test_a_first_pod_that_is_gone_with_its_result_is_lost():
+    outcome = read(child(over(1, 0), complete=True))
+    assert isinstance(outcome, Failed)
+    assert outcome.kind is ExitClass.CHILD_LOST
+
+
+def test_a_pod_that_fetches_has_started():
+    assert read(child(pod(started=NOW))) == Going(started=True)

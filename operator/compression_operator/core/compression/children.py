@@ -6,13 +6,20 @@ place in object storage. Must not decide whether an attempt is due.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from compression_contract.artifacts import run_prefix
 from compression_contract.base import digest_of_json
-from compression_contract.inputs import EvaluateInput, ObjectStore, RunRef, StageInput, StageParameters
+from compression_contract.inputs import (
+    DistillInput,
+    ObjectStore,
+    PruneInput,
+    QATInput,
+    RunRef,
+    StageInput,
+    StageParameters,
+)
 from compression_contract.keys import (
     API_VERSION,
     LABEL_ATTEMPT,
@@ -21,38 +28,20 @@ from compression_contract.keys import (
     LABEL_STEP,
     LABEL_TARGET,
 )
-from compression_operator.api.compressionjob.run import PodTemplate
-from compression_operator.api.compressionjob.spec import CompressionJobSpec
 from compression_operator.api.compressionjob.status import CompressionJobStatus
-from compression_operator.api.compressionruntime import CompressionRuntimeSpec, DefaultResources
-from compression_operator.api.scalars import parse_quantity
+from compression_operator.api.compressionruntime import CompressionRuntimeSpec
 from compression_operator.core import names
 from compression_operator.core.compression.effective import Effective
 from compression_operator.core.compression.inputs import parameters
 from compression_operator.core.compression.plan import Part, Task
-from compression_operator.core.manifests.stage_job import (
-    DEFAULT_SERVICE_ACCOUNT,
-    Owner,
-    PodSettings,
-    StageJob,
-    stage_job,
-)
+from compression_operator.core.compression.pods import pod_settings
+from compression_operator.core.manifests.ranks_service import ranks_service
+from compression_operator.core.manifests.stage_job import Owner, Ranks, StageJob, stage_job
 from compression_operator.core.observed import Identity
 
 KIND: Final = "CompressionJob"
 STORING: Final = frozenset({Part.STEP, Part.EVALUATE})
 """Parts whose result must name an artifact."""
-Role = Literal["default", "train", "evaluate", "package", "scan"]
-_TEMPLATES: Final[dict[Part, Role]] = {
-    Part.RESOLVE: "default",
-    Part.PREFLIGHT: "train",  # the framework's own inference, in the training image
-    Part.STEP: "train",
-    Part.EVALUATE: "evaluate",
-    Part.PACKAGE: "package",
-    Part.SCAN: "scan",
-}
-_REGISTRY_PARTS: Final = frozenset({Part.PACKAGE, Part.SCAN})
-_THREADS: Final = "OMP_NUM_THREADS"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,21 +105,46 @@ def job_of(
         store=ObjectStore(endpoint=plan.snapshot.endpoint or "", region=plan.snapshot.region or "us-east-1"),
         output=run_prefix(plan.storage_prefix, identity.uid, stage, attempt.input_hash),
         ca_bundle=runtime.trust.ca_bundle,
+        checkpoint_seconds=_checkpoint_seconds(task, plan),
         parameters=attempt.parameters,
     )
     return stage_job(
         StageJob(
             namespace=identity.namespace,
             name=attempt.job_name,
-            owner=Owner(API_VERSION, KIND, identity.name, identity.uid),
+            owner=_owner(identity),
             role=task.role,
             image=attempt.image,
             stage_input=stage_input,
-            pod=_pod(attempt, plan, runtime),
+            pod=pod_settings(task, attempt.parameters, plan, runtime),
             labels=labels,
             queue=spec.run_policy.queue_name,
+            ranks=_ranks(attempt, identity),
         )
     )
+
+
+def service_of(attempt: Attempt, identity: Identity) -> dict[str, Any] | None:
+    """The headless Service that the attempt's pods need; None where there is one pod only."""
+    if _ranks(attempt, identity) is None:
+        return None
+    return ranks_service(_owner(identity), identity.namespace)
+
+
+def _owner(identity: Identity) -> Owner:
+    return Owner(API_VERSION, KIND, identity.name, identity.uid)
+
+
+def _ranks(attempt: Attempt, identity: Identity) -> Ranks | None:
+    given = attempt.parameters
+    count = given.replicas if isinstance(given, DistillInput | PruneInput | QATInput) else 1
+    return Ranks(count, names.ranks_service(identity.name, identity.uid)) if count > 1 else None
+
+
+def _checkpoint_seconds(task: Task, plan: Effective) -> float | None:
+    """How often a training stores a checkpoint; not hashed, as it changes no result."""
+    policy = plan.spec.run_policy.checkpoint
+    return policy.interval.total_seconds() if task.part is Part.STEP and policy.enabled else None
 
 
 def _image(task: Task, plan: Effective) -> str:
@@ -141,61 +155,3 @@ def _image(task: Task, plan: Effective) -> str:
         target = next(item for item in plan.targets if item.name == task.target)
         return images.evaluators[target.runtime]
     return images.tools
-
-
-def _pod(attempt: Attempt, plan: Effective, runtime: CompressionRuntimeSpec) -> PodSettings:
-    part = attempt.task.part
-    template = _template(plan.spec, _TEMPLATES[part])
-    resources = _resources(template, runtime.defaults.resources, _TEMPLATES[part])
-    storage, packaging = plan.storage.secret_ref, plan.packaging.push_secret_ref
-    registry = packaging.name if packaging is not None else ""
-    pull = [item["name"] for item in template.get("imagePullSecrets", [])]
-    environment = {item["name"]: item.get("value", "") for item in template.get("env", [])}
-    fields = ("nodeSelector", "tolerations", "affinity", "priorityClassName", "runtimeClassName")
-    return PodSettings(
-        resources=resources,
-        service_account=template.get("serviceAccountName") or DEFAULT_SERVICE_ACCOUNT,
-        # None of our own: what the account of the pods brings along would count no more.
-        pull_secrets=tuple(pull),
-        storage_secret=storage.name if storage is not None else "",
-        registry_secret=registry if part in _REGISTRY_PARTS else "",
-        shared_memory=template.get("shmSize", ""),
-        environment={_THREADS: _threads(attempt.parameters), **environment},
-        placement={field: template[field] for field in fields if template.get(field)},
-        labels=template.get("labels", {}),
-        annotations=template.get("annotations", {}),
-    )
-
-
-def _template(spec: CompressionJobSpec, role: Role) -> Mapping[str, Any]:
-    """The pod template of a role: its own fields over those of `default`, field by field."""
-    merged: dict[str, Any] = {}
-    for name in dict.fromkeys(("default", role)):
-        template: PodTemplate | None = getattr(spec.pod_templates, name)
-        if template is not None:
-            merged.update({key: value for key, value in template.to_dict().items() if value})
-    return merged
-
-
-def _resources(template: Mapping[str, Any], defaults: DefaultResources, role: Role) -> dict[str, Any]:
-    """The author's resources over the runtime's; limits are filled in, as a pod without them is refused."""
-    base, own = defaults.of(role).to_dict(), template.get("resources", {})
-    merged = {kind: {**base.get(kind, {}), **own.get(kind, {})} for kind in ("requests", "limits")}
-    for name, limit in merged["limits"].items():
-        # The API server refuses a request above its limit; whichever of the two the author wrote wins.
-        requested = merged["requests"].get(name)
-        if requested is not None and parse_quantity(requested) > parse_quantity(limit):
-            if name in own.get("requests", {}) and name not in own.get("limits", {}):
-                merged["limits"][name] = requested
-            else:
-                merged["requests"][name] = limit
-    return merged
-
-
-def _threads(given: StageParameters) -> str:
-    """Threads of the numeric libraries: as deployed, or one.
-
-    Sums over several threads are rounded differently from run to run; one thread makes a repeated training
-    the same to the bit. An author who prefers speed sets the variable in podTemplates.train.env.
-    """
-    return str(given.target.threads) if isinstance(given, EvaluateInput) else "1"

@@ -148,7 +148,7 @@ def after_end(passage: Passage) -> None:
     if policy.clean_pod_policy != "None":
         _delete(passage, _unfinished(passage))
         keep = timedelta() if policy.clean_pod_policy == "All" else observed.keep_finished
-        finished = tuple(child for child in observed.children if _is_finished(child))
+        finished = tuple(child for child in observed.children if child.finished)
         if finished and _due(passage, ended + keep):
             _delete(passage, finished)
     ttl = observed.spec.ttl_seconds_after_finished
@@ -168,14 +168,9 @@ def _due(passage: Passage, at: datetime) -> bool:
     return False
 
 
-def _is_finished(child: ChildJob) -> bool:
-    pods = [pod for pod in child.pods if pod.owner_uid == child.uid]
-    return child.complete or child.failed or any(pod.terminated is not None for pod in pods)
-
-
 def _unfinished(passage: Passage) -> tuple[ChildJob, ...]:
     """Children that still run, or are on their way out."""
-    return tuple(child for child in passage.observed.children if not _is_finished(child) and not child.lost)
+    return tuple(child for child in passage.observed.children if not child.finished and not child.lost)
 
 
 def _delete(passage: Passage, children: tuple[ChildJob, ...]) -> None:

@@ -14,7 +14,7 @@ from compression_operator.api.compressionjob.status import Attempts as AttemptCo
 from compression_operator.api.compressionjob.status import Child, Work
 from compression_operator.core.actions import Create
 from compression_operator.core.compression import receipts
-from compression_operator.core.compression.children import STORING, job_of, measurement_round
+from compression_operator.core.compression.children import STORING, job_of, measurement_round, service_of
 from compression_operator.core.compression.failures import failed_attempt
 from compression_operator.core.compression.intents import attempt, intend
 from compression_operator.core.compression.passage import MAX_TEXT, Passage
@@ -111,7 +111,11 @@ def _create(passage: Passage, task: Task) -> None:
         _await_runtime(passage)
         return
     made = attempt(passage, task, work.attempt or 0)
-    passage.act(Create(job_of(made, passage.plan, passage.observed.identity, runtime.spec)))
+    identity = passage.observed.identity
+    service = service_of(made, identity)
+    if service is not None:
+        passage.act(Create(service))
+    passage.act(Create(job_of(made, passage.plan, identity, runtime.spec)))
     passage.wake(passage.now + timedelta(seconds=passage.observed.spec.run_policy.start_deadline_seconds))
 
 

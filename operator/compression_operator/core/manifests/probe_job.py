@@ -18,7 +18,8 @@ from compression_contract.keys import (
     LABEL_STEP,
 )
 from compression_operator.core import names
-from compression_operator.core.manifests.stage_job import Owner, PodSettings, StageJob, stage_job
+from compression_operator.core.manifests.pod import PodSettings
+from compression_operator.core.manifests.stage_job import Owner, StageJob, stage_job
 from compression_operator.core.observed import Identity
 
 RESOURCES: Final = {

@@ -6,7 +6,7 @@ import pytest
 
 from support.manifests import changed, runtime
 from unit.core.compression.scripts import distilled, stored
-from unit.core.compression.world import UID, World
+from unit.core.compression.world import UID, Ending, World, good
 
 
 def job(world, stage):
@@ -152,3 +152,77 @@ def test_a_role_wins_over_the_default_template_field_by_field():
 def test_a_request_never_exceeds_its_limit(resources, requests, limits):
     world = World(stored(spec__podTemplates={"train": {"resources": resources}})).run()
     assert container(world, "ptq")["resources"] == {"requests": requests, "limits": limits}
+
+
+CODE = {"uri": "s3://team-a/code/mine", "digest": "sha256:" + "0c" * 32}
+TOGETHER = [
+    {"name": "kd", "type": "Distill", "distill": {"replicas": 2}},
+    {"name": "cut", "type": "Prune", "from": "kd", "prune": {"ratio": 0.2, "replicas": 3}},
+    {"name": "ptq", "type": "PTQ", "from": "cut", "ptq": {}},
+    {"name": "qat", "type": "QAT", "from": "cut", "qat": {"replicas": 8}},
+]
+
+
+def test_an_authors_code_runs_where_no_secret_is_mounted():
+    world = World(distilled(spec__code=CODE), runtime=offer()).run()
+    assert world.holds("Complete"), world.condition("Failed")
+    for body in world.bodies.values():
+        pod = body["spec"]["template"]["spec"]
+        role = body["metadata"]["labels"]["compression.modelops.dev/role"]
+        assert ("initContainers" in pod) == (role == "train")
+        if role == "train":
+            assert "storage-credentials" not in {m["name"] for m in pod["containers"][0]["volumeMounts"]}
+            assert all("/tools@" in container["image"] for container in pod["initContainers"])
+
+
+def test_pods_that_train_together_have_one_service_a_run_that_is_there_before_them():
+    pipeline = {"steps": TOGETHER}
+    world = World(distilled(spec__pipeline=pipeline), runtime=offer()).run()
+    assert world.holds("Complete"), world.condition("Failed")
+    services = [item for item in world.made if item.startswith("Service/")]
+    assert services == ["Service/ranks-first-3fa9c2"]
+    first = next(item for item in world.made if "-trn-" in item)
+    assert world.made.index(services[0]) < world.made.index(first)
+    counts = {
+        body["metadata"]["labels"]["compression.modelops.dev/step"]: body["spec"].get("completions")
+        for body in world.bodies.values()
+        if body["metadata"]["labels"]["compression.modelops.dev/role"] == "train"
+    }
+    assert counts == {"kd": 2, "cut": 3, "ptq": None, "qat": 8}
+
+
+def test_a_training_is_told_how_often_to_store_a_checkpoint_and_nothing_else_is(whole):
+    seconds = {given.parameters.stage: given.checkpoint_seconds for given in whole.inputs.values()}
+    assert seconds["distill"] == 600
+    assert {stage for stage, value in seconds.items() if value} == {"distill", "ptq"}
+    often = World(distilled(spec__runPolicy={"checkpoint": {"interval": "30s"}}), runtime=offer()).run()
+    told = next(g for g in often.inputs.values() if g.parameters.stage == "distill")
+    known = next(g for g in whole.inputs.values() if g.parameters.stage == "distill")
+    assert told.checkpoint_seconds == 30
+    assert told.input_hash == known.input_hash, "how often changes no result"
+    never = World(distilled(spec__runPolicy={"checkpoint": {"enabled": False}}), runtime=offer()).run()
+    assert all(given.checkpoint_seconds is None for given in never.inputs.values())
+
+
+def test_a_training_has_time_to_store_a_checkpoint_when_it_is_asked_to_end(whole):
+    grace = "terminationGracePeriodSeconds"
+    assert spec(whole, "distill")[grace] > spec(whole, "evaluate")[grace]
+
+
+def test_a_lost_rank_starts_all_of_them_again():
+    seen = []
+
+    def script(key, given):
+        seen.append(key.attempt)
+        if key.stage == "distill" and key.attempt == 0:
+            return Ending(137)
+        return good(key, given)
+
+    world = World(distilled(spec__pipeline={"steps": TOGETHER}), runtime=offer(), script=script).run()
+    assert world.holds("Complete")
+    assert [stage for stage in world.stages() if stage.startswith("distill")] == [
+        "distill:kd",
+        "distill:kd#1",
+    ]
+    places = {given.output for given in world.inputs.values() if given.parameters.stage == "distill"}
+    assert len(places) == 1, "the second attempt finds the first one's checkpoints"

@@ -169,6 +169,9 @@ class World:
             if metadata["name"] in self.jobs:
                 return
             self._make_job(metadata["name"], body)
+        elif kind == "Service":
+            if key in self.made:
+                return
         else:
             store = self.model_versions if kind == "ModelVersion" else self.promotions
             if metadata["name"] in store:
@@ -180,7 +183,12 @@ class World:
         annotations = body["spec"]["template"]["metadata"]["annotations"]
         given = StageInput.model_validate_json(annotations[ANNOTATION_INPUT])
         self.inputs[name], self.bodies[name] = given, body
-        pod = PodView(f"{name}-abcde", f"pod-of-{name}", f"uid-of-{name}", "Pending", created=self.now)
+        pods = tuple(
+            PodView(
+                f"{name}-{n}", f"pod-{n}-of-{name}", f"uid-of-{name}", "Pending", created=self.now, rank=n
+            )
+            for n in range(body["spec"].get("parallelism", 1))
+        )
         self.jobs[name] = ChildJob(
             name=name,
             uid=f"uid-of-{name}",
@@ -189,7 +197,7 @@ class World:
             input_hash=body["metadata"]["annotations"][ANNOTATION_INPUT_HASH],
             created=self.now,
             labels=body["metadata"]["labels"],
-            pods=(pod,),
+            pods=pods,
         )
 
     def _delete(self, kind: str, name: str) -> None:
