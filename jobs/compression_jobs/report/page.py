@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from compression_contract.report import CandidateSummary, Measured, RunSummary, Value
-from compression_jobs.report import plots, texts
+from compression_jobs.report import answers, plots, texts
 from compression_jobs.report.evidence import Evidence
 
 _TONES: Final[Mapping[str, str]] = {"Pass": "good", "Fail": "bad", "Passed": "good", "Rejected": "bad"}
@@ -68,16 +68,14 @@ def _pictures(run: RunSummary, evidence: Evidence) -> Iterator[tuple[str, bytes 
         yield "pareto", plots.pareto(points, names[0], names[0] in run.lower_is_better)
     for step, layers in evidence.sensitivities.items():
         yield f"sensitivity-{step}", plots.sensitivity(layers)
-    for (step, target), arrays in evidence.predictions.items():
-        if {"labels", "candidate_class"} <= set(arrays):
-            picture = plots.confusion(arrays["labels"], arrays["candidate_class"])
-            yield f"confusion-{step}-{target}", picture
+    for (step, target), records in evidence.predictions.items():
+        yield f"answers-{step}-{target}", answers.draw(records)
 
 
 def _captions(run: RunSummary, evidence: Evidence) -> Iterator[tuple[str, str]]:
     for step, target in evidence.predictions:
         if step == (run.selected or step):
-            yield f"confusion-{step}-{target}", f"{step} on {target}, all measured samples"
+            yield f"answers-{step}-{target}", f"{step} on {target}, all measured samples"
     for step in evidence.sensitivities:
         yield f"sensitivity-{step}", f"Layers of {step}; those at the top gain most from skipLayers"
 

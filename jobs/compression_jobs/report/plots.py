@@ -13,11 +13,9 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
 
 from compression_jobs.report.style import BAD, GOOD, INK, MUTED, PALETTE, figure, png
 
-MAX_CLASSES: Final = 30
 MAX_LAYERS: Final = 24
 
 
@@ -44,7 +42,7 @@ def training(histories: Mapping[str, Sequence[Mapping[str, Any]]]) -> bytes | No
     curves = {step: points for step, points in curves.items() if points}
     if not curves:
         return None
-    with figure() as drawn:
+    with figure(9.2, 3.2) as drawn:
         axes = drawn.add_subplot()
         for colour, (step, points) in zip(_colours(), curves.items(), strict=False):
             epochs, losses = zip(*points, strict=True)
@@ -93,7 +91,7 @@ def sensitivity(layers: Sequence[Mapping[str, Any]]) -> bytes | None:
     if not ranked:
         return None
     ranked = sorted(ranked, key=lambda pair: -pair[1])[:MAX_LAYERS]
-    with figure(6.4, 0.9 + 0.24 * len(ranked)) as drawn:
+    with figure(5.2, 0.9 + 0.24 * len(ranked)) as drawn:
         axes = drawn.add_subplot()
         names, drops = zip(*reversed(ranked), strict=True)
         axes.barh(names, drops, color=[BAD if drop > 0 else GOOD for drop in drops], height=0.7)
@@ -103,32 +101,6 @@ def sensitivity(layers: Sequence[Mapping[str, Any]]) -> bytes | None:
             title="What quantising one layer alone costs", xlabel="loss of the metric on calibration samples"
         )
         axes.tick_params(axis="y", labelsize=7.5)
-        return png(drawn)
-
-
-def confusion(
-    labels: NDArray[np.int64], predicted: NDArray[np.int64], names: Sequence[str] = ()
-) -> bytes | None:
-    """Which classes are taken for which, in shares of the true class."""
-    classes = int(max(labels.max(initial=0), predicted.max(initial=0))) + 1
-    if len(labels) == 0 or classes > MAX_CLASSES:
-        return None
-    counts = np.zeros((classes, classes))
-    np.add.at(counts, (labels, predicted), 1)
-    shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
-    shown = list(names) if len(names) == classes else [str(number) for number in range(classes)]
-    with figure(5.2, 4.6) as drawn:
-        axes = drawn.add_subplot()
-        axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        axes.grid(visible=False)
-        axes.set_xticks(range(classes), shown, rotation=45 if names else 0, ha="right" if names else "center")
-        axes.set_yticks(range(classes), shown)
-        for row, column in np.argwhere(shares >= 0.005):
-            value = shares[row, column]
-            text = f"{100 * value:.0f}"
-            colour = "white" if value > 0.55 else INK
-            axes.text(column, row, text, ha="center", va="center", fontsize=7, color=colour)
-        axes.set(title="Confusion, % of the true class", xlabel="predicted", ylabel="true")
         return png(drawn)
 
 

@@ -116,5 +116,5 @@ def evidence() -> Evidence:
         histories={"distill": curve, "int8-qat": curve[6:8]},
         sensitivities={"int8-ptq": layers},
         measured={("int8-qat", "ort"): {"node": {"cpuModel": "AMD EPYC 7763"}}},
-        predictions={("int8-qat", "ort"): {"labels": labels, "candidate_class": predicted}},
+        predictions={("int8-qat", "ort"): {"candidate_labels": labels, "candidate_predicted": predicted}},
     )

@@ -50,7 +50,7 @@ def test_the_page_is_one_file_that_fetches_nothing(drawn):
 
 
 def test_every_picture_is_a_png_of_a_readable_size(drawn):
-    assert set(drawn.pictures) == {"training", "pareto", "sensitivity-int8-ptq", "confusion-int8-qat-ort"}
+    assert set(drawn.pictures) == {"training", "pareto", "sensitivity-int8-ptq", "answers-int8-qat-ort"}
     for picture in drawn.pictures.values():
         width, height = struct.unpack(">II", picture[16:24])
         assert picture.startswith(b"\x89PNG")
