@@ -86,10 +86,14 @@ def estimate(name: str, metric: Whole, answers: Answers, seed: int) -> Estimate:
 
 
 def point(chosen: Chosen, name: str, answers: Answers) -> float:
-    """A metric's value alone; NaN where the samples say nothing about it."""
+    """A metric's value alone.
+
+    Raises:
+        InvalidData: MetricUndefined.
+    """
     if name in chosen.shares:
         return float(np.mean(chosen.shares[name].correct(answers)))
-    return chosen.wholes[name].of_counts(answers)(np.ones(len(answers), np.int64))
+    return _defined(name, chosen.wholes[name].of_counts(answers), len(answers))
 
 
 def difference(
@@ -121,16 +125,22 @@ def paired(name: str, metric: Share, candidate: Answers, baseline: Answers) -> P
 
 
 def _with_interval(name: str, value: OfCounts, samples: int, seed: int) -> tuple[float, float, float]:
-    point = value(np.ones(samples, np.int64))
-    if not np.isfinite(point):
+    middle = _defined(name, value, samples)
+    low, high = bootstrap.interval(value, samples, seed)
+    # Resampling is not centred on the point: of few samples it can even leave it out.
+    return _rounded(middle), _rounded(min(low, middle)), _rounded(max(high, middle))
+
+
+def _defined(name: str, value: OfCounts, samples: int) -> float:
+    """The value on the samples as they are."""
+    found = value(np.ones(samples, np.int64))
+    if not np.isfinite(found):
         raise InvalidData(
             "MetricUndefined",
             f"{name} has no value on these {samples} samples, they show nothing to find; "
             "correct spec.dataset.splits.",
         )
-    low, high = bootstrap.interval(value, samples, seed)
-    # Resampling is not centred on the point: of few samples it can even leave it out.
-    return _rounded(point), _rounded(min(low, point)), _rounded(max(high, point))
+    return found
 
 
 def _rounded(value: float) -> float:

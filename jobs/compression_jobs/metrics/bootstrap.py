@@ -9,10 +9,10 @@ from typing import Final
 
 import numpy as np
 
+from compression_contract.results import RESAMPLING_CONFIDENCE
 from compression_jobs.metrics.base import OfCounts
 
 RESAMPLES: Final = 1000
-CONFIDENCE: Final = 0.95
 
 
 def interval(value: OfCounts, samples: int, seed: int) -> tuple[float, float]:
@@ -33,6 +33,6 @@ def interval(value: OfCounts, samples: int, seed: int) -> tuple[float, float]:
         values[resample] = value(
             np.bincount(generator.integers(0, samples, samples), minlength=samples).astype(np.int64)
         )
-    tail = (1 - CONFIDENCE) / 2
+    tail = (1 - RESAMPLING_CONFIDENCE) / 2
     low, high = np.quantile(values[np.isfinite(values)], [tail, 1 - tail])
     return float(low), float(high)

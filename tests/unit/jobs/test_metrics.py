@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from compression_contract.methods import Metric
 from compression_contract.results import PairedCounts, Proportion
 from compression_jobs import metrics
-from compression_jobs.errors import InvalidInput
+from compression_jobs.errors import InvalidData, InvalidInput
 from compression_jobs.metrics import bootstrap
 from compression_jobs.metrics.answers import Answers
 from compression_jobs.metrics.classification import MacroF1, TopK
+from compression_jobs.metrics.sequences import CharacterErrorRate
 from compression_jobs.tasks.classification import METRICS, Classification
 
 CLASSES = 6
@@ -116,7 +117,7 @@ def test_paired_counts_tell_who_was_right_about_what():
     )
 
 
-@settings(max_examples=20)
+@settings(max_examples=5)
 @given(samples)
 def test_an_estimate_lies_in_its_interval_and_repeats(drawn):
     answers = _answers(drawn * 5)
@@ -160,3 +161,72 @@ def test_a_metric_that_says_nothing_is_refused(name, classes, reason):
         metrics.choose([Metric(name=name)], METRICS, classes)
 
     assert caught.value.reason == reason
+
+
+def _read(edits, length) -> Answers:
+    return Answers({"edits": np.array(edits), "length": np.array(length)})
+
+
+RANDOM = np.random.default_rng(4)
+LENGTH = RANDOM.integers(1, 9, 300)
+BASELINE = _read(RANDOM.binomial(LENGTH, 0.3), LENGTH)
+# The candidate misreads what the baseline misreads, and now and then a symbol more.
+CANDIDATE = _read(np.minimum(BASELINE["edits"] + RANDOM.integers(0, 20, 300) // 19, LENGTH), LENGTH)
+CER = CharacterErrorRate()
+
+
+def test_a_difference_is_of_the_values_and_repeats():
+    found = metrics.difference("CER", CER, CANDIDATE, BASELINE, seed=5)
+
+    ones = np.ones(300, np.int64)
+    apart = CER.of_counts(CANDIDATE)(ones) - CER.of_counts(BASELINE)(ones)
+    assert found.value == pytest.approx(apart, abs=1e-6)
+    assert found.low <= found.value <= found.high
+    assert found == metrics.difference("CER", CER, CANDIDATE, BASELINE, seed=5)
+
+
+def test_a_difference_over_the_same_samples_is_narrower_than_two_intervals_apart():
+    found = metrics.difference("CER", CER, CANDIDATE, BASELINE, seed=5)
+    apart = [metrics.estimate("CER", CER, answers, seed=5) for answers in (CANDIDATE, BASELINE)]
+
+    assert found.high - found.low < 0.4 * sum(one.high - one.low for one in apart)
+
+
+def test_equal_answers_differ_by_nothing_at_all():
+    found = metrics.difference("CER", CER, BASELINE, BASELINE, seed=5)
+
+    assert (found.low, found.value, found.high) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    "measure",
+    [
+        lambda answers: metrics.estimate("CER", CER, answers, seed=1),
+        lambda answers: metrics.difference("CER", CER, answers, answers, seed=1),
+        lambda answers: metrics.point(metrics.Chosen({}, {"CER": CER}), "CER", answers),
+    ],
+    ids=["estimate", "difference", "point"],
+)
+def test_a_metric_that_has_no_value_is_an_error_and_no_number(measure):
+    with pytest.raises(InvalidData) as caught:
+        measure(_read([0, 1], [0, 0]))
+
+    assert caught.value.reason == "MetricUndefined"
+
+
+def test_resamples_without_a_value_do_not_count():
+    found = metrics.estimate("CER", CER, _read([0, 0, 1], [0, 0, 2]), seed=1)
+
+    assert (found.low, found.value, found.high) == (0.5, 0.5, 0.5)
+
+
+def test_a_point_is_the_share_or_the_value():
+    chosen = metrics.Chosen({"top1": TopK(1)}, {"CER": CER})
+
+    assert metrics.point(chosen, "top1", _said([0, 1], [0, 0])) == 0.5
+    assert metrics.point(chosen, "CER", _read([1, 0], [2, 2])) == 0.25
+
+
+def test_records_of_different_samples_are_refused():
+    with pytest.raises(ValueError, match="same samples"):
+        _read([1, 2], [1])

@@ -8,7 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from compression_contract.methods import Metric
-from compression_contract.results import EvaluateFacts, Measurement, PairedCounts, Proportion
+from compression_contract.results import (
+    RESAMPLING_CONFIDENCE,
+    Estimate,
+    EvaluateFacts,
+    Measurement,
+    PairedCounts,
+    PairedDifference,
+    Proportion,
+)
 from compression_operator.api.compressionjob.gates import MetricDropGate, MetricGate
 from compression_operator.core.compression.gates.verdicts import (
     Bound,
@@ -19,6 +27,9 @@ from compression_operator.core.compression.gates.verdicts import (
     inconclusive,
 )
 from compression_operator.core.compression.statistics import Interval, exactly, paired_difference, wilson
+
+ROUNDING = 2e-6
+"""How far a difference may be from that of two values: each of the three is rounded to six digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +87,7 @@ def measured(metric: Metric, measurement: Measurement, confidence: float) -> Int
         if not 0 < proportion.samples >= proportion.successes:
             return Unusable(Reason.CONTRADICTORY, f"{metric.name} counts more successes than samples")
         return wilson(proportion.successes, proportion.samples, confidence)
-    estimate = next((item for item in measurement.estimates if item.name == metric.name), None)
+    estimate = _estimate(metric.name, measurement)
     if estimate is None or estimate.samples == 0:
         return Unusable(Reason.MISSING, f"the evaluator measured no {metric.name}")
     if metric.unit == "Fraction" and not 0 <= estimate.value <= 1:
@@ -90,11 +101,25 @@ def measured(metric: Metric, measurement: Measurement, confidence: float) -> Int
         )
     if not estimate.low <= estimate.value <= estimate.high:
         return Unusable(Reason.CONTRADICTORY, f"{metric.name} lies outside its own interval")
-    return Interval(estimate.value, estimate.low, estimate.high)
+    return _wide_enough(metric.name, confidence) or Interval(estimate.value, estimate.low, estimate.high)
+
+
+def _wide_enough(name: str, confidence: float) -> Unusable | None:
+    """A resampled interval serves every level up to its own; it says nothing of a higher one."""
+    if confidence <= RESAMPLING_CONFIDENCE:
+        return None
+    return Unusable(
+        Reason.INCONCLUSIVE,
+        f"the evaluator's interval for {name} has a confidence of {RESAMPLING_CONFIDENCE:g}: ask for no more",
+    )
 
 
 def _proportion(name: str, measurement: Measurement) -> Proportion | None:
     return next((item for item in measurement.proportions if item.name == name), None)
+
+
+def _estimate(name: str, measurement: Measurement) -> Estimate | None:
+    return next((item for item in measurement.estimates if item.name == name), None)
 
 
 def _baseline(
@@ -111,6 +136,7 @@ def _baseline(
         )
     if reference.samples == 0 or confidence <= 0:
         return exactly(reference.value)
+    # A mean of n numbers from 0 to 1 varies no more than a proportion of n.
     if not 0 <= reference.value <= 1:
         return Unusable(
             Reason.WRONG_UNIT, f"baseline {reference.source} is {reference.value:g}, not a fraction"
@@ -126,11 +152,14 @@ def _loss(
     confidence: float,
 ) -> Interval | Unusable:
     paired = next((item for item in facts.paired if item.name == metric.name), None)
+    resampled = next((item for item in facts.differences if item.name == metric.name), None)
     candidate = measured(metric, facts.candidate, confidence)
     if isinstance(candidate, Unusable):
         return candidate
     if reference is None and paired is not None:
         difference = _paired(paired, facts, confidence)
+    elif reference is None and resampled is not None:
+        difference = _resampled(resampled, facts, confidence)
     else:
         difference = baseline.minus(candidate)
     if isinstance(difference, Unusable):
@@ -155,6 +184,26 @@ def _paired(paired: PairedCounts, facts: EvaluateFacts, confidence: float) -> In
     return paired_difference(
         paired.both, paired.only_baseline, paired.only_candidate, paired.samples, confidence
     )
+
+
+def _resampled(difference: PairedDifference, facts: EvaluateFacts, confidence: float) -> Interval | Unusable:
+    """Baseline - candidate of one resampling of both, after checking that it fits what each measured."""
+    own = _estimate(difference.name, facts.candidate)
+    beside = None if facts.baseline is None else _estimate(difference.name, facts.baseline)
+    agree = (
+        own is not None
+        and beside is not None
+        and difference.samples == own.samples == beside.samples
+        and abs(difference.value - (own.value - beside.value)) <= ROUNDING
+        and difference.low <= difference.value <= difference.high
+    )
+    if not agree:
+        return Unusable(
+            Reason.CONTRADICTORY, f"the resampled difference of {difference.name} does not fit its values"
+        )
+    if confidence <= 0:
+        return exactly(-difference.value)
+    return Interval(difference.value, difference.low, difference.high).negated()
 
 
 def _unusable(value: Unusable, required: str) -> Ruling:

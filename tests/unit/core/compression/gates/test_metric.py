@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from compression_contract.methods import Metric
-from compression_contract.results import Estimate, Measurement, Proportion
+from compression_contract.results import Estimate, Measurement, PairedDifference, Proportion
 from compression_operator.api.compressionjob.gates import MetricDropGate, MetricGate
 from compression_operator.core.compression.gates.metric import Reference, judge_drop, judge_metric
 from unit.core.compression.facts import evaluation
@@ -60,6 +60,8 @@ def test_a_proportion_is_judged_by_its_score_interval(facts, confidence, verdict
         (cer(0.12, 0.11, 0.13), 0.95, "Fail", "MetricAboveMaximum"),
         (cer(0.08), 0.0, "Pass", ""),
         (cer(0.08), 0.95, "Inconclusive", "Inconclusive"),
+        (cer(0.08, 0.06, 0.09), 0.99, "Inconclusive", "Inconclusive"),
+        (cer(0.08, 0.06, 0.11), 0.8, "Inconclusive", "Inconclusive"),
         (cer(8.0), 0.95, "Error", "WrongUnit"),
         (cer(0.08, samples=0), 0.95, "Error", "Missing"),
         (cer(0.08, 0.09, 0.10), 0.95, "Error", "Contradictory"),
@@ -116,6 +118,98 @@ def test_a_lower_is_better_metric_drops_when_it_rises():
     gate = MetricDropGate(name="CER", max=0.01)
     assert judge_drop(gate, ERROR_RATE, worse, None, 0.95).verdict == "Fail"
     assert judge_drop(gate, ERROR_RATE, better, None, 0.95).verdict == "Pass"
+
+
+MAP = Metric(name="mAP")
+MAP_DROP = MetricDropGate(name="mAP", max=0.01)
+
+
+def resampled(name, candidate, baseline, ends, **changes):
+    """Two estimates with wide intervals, and their difference over the same samples."""
+    difference = {
+        "name": name,
+        "value": round(candidate - baseline, 6),
+        "low": ends[0],
+        "high": ends[1],
+        "samples": 100,
+    }
+    wide = [
+        Estimate(name=name, value=value, low=0.0, high=1.0, samples=100) for value in (candidate, baseline)
+    ]
+    facts = estimates(*wide)
+    return facts.model_copy(update={"differences": (PairedDifference(**(difference | changes)),)})
+
+
+@pytest.mark.parametrize(
+    ("metric", "candidate", "baseline", "low", "high", "verdict"),
+    [
+        (MAP, 0.50, 0.505, -0.009, 0.0, "Pass"),
+        (MAP, 0.50, 0.53, -0.04, -0.02, "Fail"),
+        (MAP, 0.50, 0.505, -0.02, 0.01, "Inconclusive"),
+        (MAP, 0.55, 0.50, 0.02, 0.08, "Pass"),
+        (ERROR_RATE, 0.055, 0.05, 0.0, 0.009, "Pass"),
+        (ERROR_RATE, 0.08, 0.05, 0.02, 0.04, "Fail"),
+        (ERROR_RATE, 0.055, 0.05, -0.01, 0.02, "Inconclusive"),
+        (ERROR_RATE, 0.03, 0.08, -0.08, -0.02, "Pass"),
+    ],
+)
+def test_a_drop_of_an_estimate_is_judged_by_its_resampled_difference(
+    metric, candidate, baseline, low, high, verdict
+):
+    gate = MetricDropGate(name=metric.name, max=0.01)
+    facts = resampled(metric.name, candidate, baseline, (low, high))
+    ruling = judge_drop(gate, metric, facts, None, 0.95)
+    assert ruling.verdict == verdict
+    worse = baseline - candidate if metric is MAP else candidate - baseline
+    assert float(ruling.observed) == pytest.approx(worse, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("metric", "candidate", "baseline", "low", "high", "verdict"),
+    [
+        (MAP, 0.48, 0.50, -0.024, -0.016, "Pass"),
+        (MAP, 0.46, 0.50, -0.06, -0.03, "Fail"),
+        (ERROR_RATE, 0.104, 0.10, 0.001, 0.0049, "Pass"),
+        (ERROR_RATE, 0.104, 0.10, 0.001, 0.0051, "Inconclusive"),
+    ],
+)
+def test_a_relative_drop_of_an_estimate_is_a_share_of_the_baseline(
+    metric, candidate, baseline, low, high, verdict
+):
+    gate = MetricDropGate(name=metric.name, max=0.05, mode="Relative")
+    facts = resampled(metric.name, candidate, baseline, (low, high))
+    assert judge_drop(gate, metric, facts, None, 0.95).verdict == verdict
+
+
+def test_a_relative_drop_from_an_error_rate_of_nothing_is_an_error():
+    gate = MetricDropGate(name="CER", max=0.05, mode="Relative")
+    facts = resampled("CER", 0.01, 0.0, (0.0, 0.02))
+    assert judge_drop(gate, ERROR_RATE, facts, None, 0.95).reason == "WrongUnit"
+
+
+def test_without_confidence_the_difference_is_a_point():
+    facts = resampled("mAP", 0.50, 0.505, (-0.5, 0.5))
+    assert judge_drop(MAP_DROP, MAP, facts, None, 0.0).verdict == "Pass"
+
+
+@pytest.mark.parametrize(
+    "change", [{"value": -0.006}, {"samples": 99}, {"low": 0.1, "high": 0.2}, {"low": -0.2, "high": -0.1}]
+)
+def test_a_difference_that_tells_another_story_than_the_values_is_an_error(change):
+    facts = resampled("mAP", 0.50, 0.505, (-0.009, 0.0), **change)
+    assert judge_drop(MAP_DROP, MAP, facts, None, 0.95).reason == "Contradictory"
+
+
+def test_a_difference_of_proportions_is_an_error():
+    facts = resampled("top1", 0.5, 0.5, (0.0, 0.0))
+    counted = told(differences=facts.differences, paired=())
+    assert judge_drop(DROP, TOP1, counted, None, 0.95).reason == "Contradictory"
+
+
+def test_a_difference_counts_for_the_measured_baseline_only():
+    facts = resampled("mAP", 0.50, 0.505, (-0.009, 0.0))
+    reference = Reference("Fixed", "mAP", 0.9)
+    assert judge_drop(MAP_DROP, MAP, facts, reference, 0.0).reason == "DropTooLarge"
 
 
 def test_a_relative_drop_is_a_share_of_the_baseline():
