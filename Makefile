@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help demo test lint cluster-up cluster-down cluster-status lock generate pin-images clean
+.PHONY: help demo test lint cluster-up cluster-down cluster-status bench-compression lock generate pin-images clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -51,6 +51,9 @@ cluster-status: $(VENV)/.ready ## What of it runs
 
 generate: $(VENV)/.ready ## Write crds/ and the chart's copies from the API models
 	@$(RUN) -m compression_operator.api.generate
+
+bench-compression: $(VENV)/.ready ## Measure compression beside its peers; every figure with its bound
+	@$(RUN) -m bench $(NAMES)
 
 lock: $(VENV)/.ready ## Resolve every requirements file anew, with hashes
 	@$(RUN) -m cluster.images.lock

@@ -82,6 +82,7 @@ def run(
     document: StageInput | bytes,
     account: Account | None,
     wrapper: Sequence[str] = (),
+    timeout: float = 300,
 ) -> Ended:
     """Run a stage to its end, as the last arguments of `wrapper` if there is one."""
     done = subprocess.run(
@@ -90,7 +91,7 @@ def run(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=timeout,
         check=False,
     )
     return ended(folder, done.returncode, done.stderr)
