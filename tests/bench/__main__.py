@@ -30,7 +30,7 @@ def main() -> int:
     chosen = parser.parse_args().names or list(BENCHMARKS)
     unknown = set(chosen) - set(BENCHMARKS)
     if unknown:
-        parser.error(f"no benchmark is named {sorted(unknown)[0]}; choose of {', '.join(BENCHMARKS)}")
+        parser.error(f"no benchmark is named {min(unknown)}; choose of {', '.join(BENCHMARKS)}")
     console = Console()
     summary = Table("benchmark", "about", "seconds", "bounds", title="Summary")
     codes = []
