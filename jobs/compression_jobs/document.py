@@ -20,8 +20,12 @@ UNKNOWN_HASH: Final = f"sha256:{'0' * 64}"
 """Stands in the result of a process whose input could not be read."""
 
 
-def read(path: Path, stage: str) -> StageInput:
+def read(path: Path, stage: str | None = None) -> StageInput:
     """Read and check the input document.
+
+    Args:
+        path: of the document.
+        stage: which it must be for; None for those who serve any stage.
 
     Raises:
         InvalidInput: InputUnreadable, InputTooLarge, InputInvalid, StageMismatch.
@@ -39,7 +43,7 @@ def read(path: Path, stage: str) -> StageInput:
         document = StageInput.model_validate_json(data)
     except ValidationError as error:
         raise InvalidInput("InputInvalid", f"{path} is not valid: {first_problem(error)}.") from error
-    if document.parameters.stage != stage:
+    if stage is not None and document.parameters.stage != stage:
         raise InvalidInput(
             "StageMismatch", f"The input {path} is for stage {document.parameters.stage}, not for {stage}."
         )

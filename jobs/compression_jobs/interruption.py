@@ -38,6 +38,16 @@ def terminate(number: int, _frame: FrameType | None) -> None:
         raise Terminated
 
 
+@contextlib.contextmanager
+def awaited() -> Iterator[Callable[[], bool]]:
+    """Within it SIGTERM is what is waited for: it only makes the given question true."""
+    _state.deferred = True
+    try:
+        yield lambda: _state.arrived
+    finally:
+        _state.deferred = False
+
+
 def reset() -> None:
     """Forget that it arrived; for whoever sets the handler anew in the same process."""
     _state.arrived = False
@@ -50,10 +60,7 @@ def deferred() -> Iterator[Callable[[], bool]]:
     Raises:
         Terminated: at the end, where it arrived and nobody heeded it.
     """
-    _state.deferred = True
-    try:
-        yield lambda: _state.arrived
-    finally:
-        _state.deferred = False
-    if _state.arrived:
+    with awaited() as arrived:
+        yield arrived
+    if arrived():
         raise Terminated

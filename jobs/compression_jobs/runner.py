@@ -60,6 +60,11 @@ def main(stage: str, settings: Settings) -> int:
     return supervise(Process(settings, stage, Redactor(mounted_secrets(settings.secret_folders))), _run)
 
 
+def help_out(name: str, settings: Settings, work: Callable[[Process], tuple[bytes, int]]) -> int:
+    """Run what stands before or beside a stage, in the same good order."""
+    return supervise(Process(settings, name, Redactor(mounted_secrets(settings.secret_folders))), work)
+
+
 def supervise(process: Process, work: Callable[[Process], tuple[bytes, int]]) -> int:
     """Do a process's work, and end with a result and an exit code whatever happens."""
     signal.signal(signal.SIGTERM, terminate)

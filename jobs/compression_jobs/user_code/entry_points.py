@@ -89,7 +89,7 @@ def imported(folder: Path, point: str) -> Any:
     top = module.partition(".")[0]
     if not ((folder / f"{top}.py").is_file() or (folder / top).is_dir()):
         raise invalid(f"it has no module {top!r}, which the entry point {point} names")
-    for path in folder.iterdir():
+    for path in (path for path in folder.iterdir() if path.suffix == ".py" or path.is_dir()):
         # A module that hides one of Python's own breaks others long after it was imported.
         if path.stem in sys.stdlib_module_names or path.stem.startswith("compression_"):
             raise invalid(f"{path.name} has the name of another module; give it another one")
