@@ -65,6 +65,44 @@ STAGE_JOB = {
         "template": {"metadata": {"labels": {ROLE: "evaluate"}}, "spec": POD},
     },
 }
+_COURIER = {
+    **{key: POD["containers"][0][key] for key in ("resources", "securityContext")},
+    "image": image("tools"),
+    "volumeMounts": [{"name": "s3", "mountPath": "/var/run/secrets/compression/s3"}],
+}
+TRAINING = changed(
+    STAGE_JOB,
+    {
+        "metadata.labels": {ROLE: "train"},
+        "spec.template.metadata.labels": {ROLE: "train"},
+        "spec.template.spec.initContainers": [
+            {**_COURIER, "name": "fetch", "command": ["python3", "-m", "compression_jobs", "fetch"]},
+            {
+                **_COURIER,
+                "name": "store",
+                "command": ["python3", "-m", "compression_jobs", "store"],
+                "restartPolicy": "Always",
+            },
+        ],
+    },
+)
+"""A Job whose stage runs an author's code."""
+RANKS_SERVICE = {
+    "apiVersion": "v1",
+    "kind": "Service",
+    "metadata": {
+        "name": "ranks-first-3fa9c2",
+        "ownerReferences": [
+            {"apiVersion": f"{GROUP}/v1alpha1", "kind": "CompressionJob", "name": "first", "uid": "3fa9c2d1"}
+        ],
+    },
+    "spec": {
+        "clusterIP": "None",
+        "publishNotReadyAddresses": True,
+        "selector": {f"{GROUP}/job-uid": "3fa9c2d1", ROLE: "train"},
+        "ports": [{"name": "training", "port": 29500}],
+    },
+}
 STAGE_POD = {
     "apiVersion": "v1",
     "kind": "Pod",

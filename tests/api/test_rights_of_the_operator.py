@@ -11,8 +11,10 @@ from api.subjects import (
     CONTAINER,
     PODSPEC,
     PREVIEW,
+    RANKS_SERVICE,
     ROLE,
     STAGE_JOB,
+    TRAINING,
 )
 from cluster.errors import ClusterError
 from compression_contract.keys import GROUP
@@ -60,6 +62,90 @@ HOOK = {"preStop": {"exec": {"command": ["id"]}}}
 def test_the_operators_own_token_starts_nothing_but_its_stages(people, path, value, sentence):
     refusal = people.refusal(changed(STAGE_JOB, {path: value}), user=AS_OPERATOR)
     assert sentence in refusal if sentence else refusal == ""
+
+
+BEFORE = f"{PODSPEC}.initContainers"
+COURIERS = "containers before a stage are fetch and store alone"
+TOGETHER = "only trainings run in several pods"
+CREDENTIALS = [{"name": "s3", "mountPath": "/s3"}]
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("metadata.name", "another", ""),
+        ("metadata.labels", {ROLE: "evaluate"}, COURIERS),
+        (f"{CONTAINER}.volumeMounts", CREDENTIALS, "the stage between them sees no Secret"),
+        (f"{BEFORE}.0.command.3", "distill", COURIERS),
+        (f"{BEFORE}.0.name", "other", COURIERS),
+        (f"{BEFORE}.0.restartPolicy", "Always", COURIERS),
+        (f"{BEFORE}.1.command.3", "ptq", COURIERS),
+        (f"{BEFORE}.0.securityContext.readOnlyRootFilesystem", False, UNRESTRICTED),
+        (f"{BEFORE}.1.image", f"evil.example.com/x@{DIGEST}", UNPINNED),
+        ("spec", {**TRAINING["spec"], "parallelism": 2, "completions": 2}, TOGETHER),
+        (
+            "spec",
+            {**TRAINING["spec"], "parallelism": 2, "completions": 2, "completionMode": "Indexed"},
+            "",
+        ),
+        (
+            "spec",
+            {**TRAINING["spec"], "parallelism": 9, "completions": 9, "completionMode": "Indexed"},
+            "at most eight of them",
+        ),
+    ],
+)
+def test_an_authors_code_runs_between_two_containers_and_sees_no_secret(people, path, value, sentence):
+    refusal = people.refusal(changed(TRAINING, {path: value}), user=AS_OPERATOR)
+    assert sentence in refusal if sentence else refusal == ""
+
+
+def test_only_trainings_run_in_several_pods(people):
+    several = {**STAGE_JOB["spec"], "parallelism": 2, "completions": 2, "completionMode": "Indexed"}
+    assert TOGETHER in people.refusal(changed(STAGE_JOB, {"spec": several}), user=AS_OPERATOR)
+
+
+HEADLESS = "a Service of the operator is headless and selects the pods of one training"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "sentence"),
+    [
+        ("metadata.name", "ranks-other-3fa9c2", ""),
+        ("metadata.name", "fmnist", HEADLESS),
+        ("spec.clusterIP", "", HEADLESS),
+        ("spec.externalIPs", ["192.0.2.1"], HEADLESS),
+        ("spec.selector", {"app": "fmnist"}, HEADLESS),
+        ("spec.selector", {**RANKS_SERVICE["spec"]["selector"], "app": "fmnist"}, HEADLESS),
+        ("metadata.ownerReferences.0.uid", "another", "belongs to the CompressionJob whose pods it selects"),
+        ("metadata.ownerReferences", [], "belongs to the CompressionJob whose pods it selects"),
+    ],
+)
+def test_a_service_of_the_operator_leads_nobodys_traffic(people, path, value, sentence):
+    refusal = people.refusal(changed(RANKS_SERVICE, {path: value}), user=AS_OPERATOR)
+    assert sentence in refusal if sentence else refusal == ""
+
+
+@pytest.mark.parametrize(
+    ("verb", "what", "answer"),
+    [
+        ("get", "pods/log", "yes"),
+        ("create", "services", "yes"),
+        ("get", "services", "yes"),
+        ("delete", "services", "no"),
+        ("patch", "services", "no"),
+        ("create", "pods/exec", "no"),
+        ("get", "secrets", "no"),
+    ],
+)
+def test_what_the_operator_may_do_in_a_tenant(people, verb, what, answer):
+    resource, _, subresource = what.partition("/")
+    arguments = ["auth", "can-i", verb, resource, *([f"--subresource={subresource}"] if subresource else [])]
+    try:
+        said = people.operator(*arguments)
+    except ClusterError as error:
+        said = str(error)
+    assert answer in said.split()
 
 
 def test_the_operator_has_no_rights_outside_tenants(people):

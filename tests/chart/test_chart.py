@@ -174,6 +174,15 @@ def test_the_operator_writes_nothing_outside_tenants_but_its_own_kinds_and_event
     assert foreign == [(["events"], ["create"]), (["selfsubjectaccessreviews"], ["create"])]
 
 
+def test_a_tenant_lets_the_operator_do_what_a_run_needs_and_no_more(objects):
+    rules = one(objects, "ClusterRole", "compression-tenant")["rules"]
+    assert {(rule["resources"][0], *rule["verbs"]) for rule in rules} == {
+        ("jobs", "create", "delete"),
+        ("services", "create", "get"),
+        ("pods/log", "get"),
+    }
+
+
 def test_rights_on_jobs_and_deployments_are_given_in_tenants_only(objects):
     everywhere = {item["roleRef"]["name"] for item in of_kind(objects, "ClusterRoleBinding")}
     assert not everywhere & {"compression-tenant", "promotion-target"}

@@ -15,6 +15,9 @@ Task = Literal[
 ModelFormat = Literal["PaddleInference", "PaddleParams"]
 SplitName = Annotated[str, Field(min_length=1, max_length=64)]
 
+FROM_CODE = "code"
+"""As student.arch or dataset.reader: the one that spec.code brings."""
+
 DEFAULT_ORIGINAL_EPOCHS = 10
 """Length of a training schedule when neither the step nor the student says one."""
 
@@ -134,7 +137,7 @@ class Student(ApiModel):
 
     arch: Annotated[
         PartName | None,
-        Field(description="Name of an architecture known to the runner image or to spec.code."),
+        Field(description="Name of an architecture known to the runner image; code: that of spec.code."),
     ] = None
     uri: Annotated[S3URI | None, Field(description="Folder of a stored float model, instead of arch.")] = None
     digest: Annotated[
@@ -211,8 +214,20 @@ class Dataset(ApiModel):
     ] = None
     reader: Annotated[
         PartName | None,
-        Field(description="How the files are read, such as npz. Default: what the dataset's manifest says."),
+        Field(
+            description="How the files are read, such as npz; code: by spec.code, for training only. "
+            "Default: what the dataset's manifest says."
+        ),
     ] = None
+    max_bad_records: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Largest share of records that may be unreadable; they are left out and counted, and "
+            "beyond it the job fails.",
+        ),
+    ] = 0.01
     seed: Annotated[
         int, Field(ge=0, le=2**53 - 1, description="Seed of every shuffle and split of this job.")
     ] = 0

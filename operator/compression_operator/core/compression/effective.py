@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from compression_contract.tasks import METRICS
 from compression_operator.api.compressionjob.evaluation import Evaluation, Metric, Target
-from compression_operator.api.compressionjob.inputs import Storage, Task
+from compression_operator.api.compressionjob.inputs import FROM_CODE, Storage, Task
 from compression_operator.api.compressionjob.methods import PTQ, QAT, Distill
 from compression_operator.api.compressionjob.pipeline import Export, Step, When
 from compression_operator.api.compressionjob.release import Packaging
@@ -19,7 +19,6 @@ from compression_operator.api.compressionjob.spec import CompressionJobSpec
 from compression_operator.api.compressionjob.status import Resolved, RuntimeSnapshot
 from compression_operator.core.compression.observed import Runtime
 
-DEFAULT_READER = "npz"
 REDISTILLATION_FACTOR = 2
 """The last resort of the default plan trains this many times as long."""
 MAX_EPOCHS = 10_000
@@ -162,7 +161,8 @@ def fill(spec: CompressionJobSpec, runtime: Runtime, namespace: str) -> Resolved
             push_secret_ref=spec.packaging.push_secret_ref or defaults.secrets.registry,
             labels=spec.packaging.labels,
         ),
-        reader=spec.dataset.reader or DEFAULT_READER,
+        # What is left open, or is the author's own code, which only trains, the dataset's manifest says.
+        reader=None if spec.dataset.reader == FROM_CODE else spec.dataset.reader,
     )
 
 

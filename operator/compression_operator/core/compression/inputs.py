@@ -20,7 +20,7 @@ from compression_contract.inputs import (
 )
 from compression_contract.methods import EvaluationTarget, LatencyPlan, Metric, Splits
 from compression_operator.api.compressionjob.status import CompressionJobStatus
-from compression_operator.core.compression.effective import DEFAULT_READER, Effective
+from compression_operator.core.compression.effective import Effective
 from compression_operator.core.compression.plan import Part, Task, candidate_of
 from compression_operator.core.compression.sources import (
     baseline_artifact,
@@ -63,7 +63,7 @@ def _resolve(plan: Effective) -> ResolveInput:
     return ResolveInput(
         task=spec.task,
         dataset=Unresolved(name="dataset", uri=spec.dataset.uri, digest=spec.dataset.digest),
-        reader=plan.resolved.reader or DEFAULT_READER,
+        reader=plan.resolved.reader or "",
         splits=Splits.model_validate(plain(spec.dataset.splits)),
         teachers=tuple(
             Unresolved(name=teacher.name, uri=teacher.uri, digest=teacher.digest)

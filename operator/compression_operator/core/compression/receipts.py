@@ -84,6 +84,7 @@ def _resolved(passage: Passage, facts: ResolveFacts) -> Failed | None:
         "inputShape": facts.input_shape,
         "numClasses": facts.num_classes,
         "samples": facts.samples,
+        "reader": plan.resolved.reader or facts.reader or None,
     }
     passage.update(resolved=Resolved.model_validate({**plan.resolved.to_dict(), **found}))
     return None

@@ -11,7 +11,7 @@ from compression_contract.methods import DatasetInput, Splits, TeacherInput
 from compression_operator.api.base import ApiModel
 from compression_operator.api.compressionjob.pipeline import Step
 from compression_operator.api.compressionjob.status import Artifact, CompressionJobStatus
-from compression_operator.core.compression.effective import DEFAULT_READER, Effective
+from compression_operator.core.compression.effective import Effective
 from compression_operator.core.compression.plan import Part, Task, work_of
 
 
@@ -70,15 +70,22 @@ def code_of(plan: Effective) -> ArtifactRef | None:
 
 
 def dataset_of(plan: Effective) -> DatasetInput:
-    """The dataset as it was resolved."""
+    """The dataset as it was resolved, read by the image's own reader."""
     dataset = plan.spec.dataset
     return DatasetInput(
         uri=dataset.uri,
         digest=plan.resolved.dataset_digest or "",
-        reader=plan.resolved.reader or DEFAULT_READER,
+        reader=plan.resolved.reader or "",
         seed=dataset.seed,
         splits=Splits.model_validate(plain(dataset.splits)),
+        max_bad_records=dataset.max_bad_records,
     )
+
+
+def training_data_of(plan: Effective) -> DatasetInput:
+    """The same for stages that train, which may read it by the author's code."""
+    found = dataset_of(plan)
+    return found.model_copy(update={"reader": plan.spec.dataset.reader or found.reader})
 
 
 def teachers_of(plan: Effective, names: tuple[str, ...]) -> tuple[TeacherInput, ...]:

@@ -16,12 +16,12 @@ from compression_operator.api.compressionjob.status import CompressionJobStatus
 from compression_operator.core.compression.effective import Effective
 from compression_operator.core.compression.sources import (
     code_of,
-    dataset_of,
     made_by,
     plain,
     source_of,
     stored_student,
     teachers_of,
+    training_data_of,
 )
 
 TEACHER_OUTPUTS: Final = "teacher-outputs"
@@ -44,7 +44,7 @@ def _common(plan: Effective) -> dict[str, object]:
     code = code_of(plan)
     return {
         "task": plan.spec.task,
-        "dataset": dataset_of(plan).wire(),
+        "dataset": training_data_of(plan).wire(),
         "onnx_opset": plan.onnx_opset,
         "formats": plan.export_formats,
         **({} if code is None else {"code": code.wire()}),

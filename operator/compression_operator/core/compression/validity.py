@@ -13,6 +13,7 @@ from compression_contract.keys import GROUP
 from compression_contract.tasks import METRICS
 from compression_operator.api.compressionjob.evaluation import Metric
 from compression_operator.api.compressionjob.gates import MAX_GATES, Gate
+from compression_operator.api.compressionjob.inputs import FROM_CODE
 from compression_operator.api.compressionjob.pipeline import Step
 from compression_operator.api.compressionjob.run import PodTemplate
 from compression_operator.api.compressionjob.spec import CompressionJobSpec
@@ -53,6 +54,10 @@ def _not_offered(plan: Effective) -> Iterator[str]:
         yield "spec.scan.vex is not offered by this version: name findings in spec.scan.exceptions"
     if spec.run_policy.deletion_policy != "Retain":
         yield "runPolicy.deletionPolicy DeleteWork is not offered by this version: use Retain"
+    own = {"student.arch": spec.student.arch, "dataset.reader": spec.dataset.reader}
+    for field, value in own.items():
+        if value == FROM_CODE and spec.code is None:
+            yield f"{field} is {FROM_CODE}, but there is no spec.code: give it, or name another"
     for unwritten in sorted(UNWRITTEN & set(plan.export_formats)):
         yield f"export.formats {unwritten} is not offered by this version: no tool of the runner writes it"
     if baseline.source == "Live":

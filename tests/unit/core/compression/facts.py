@@ -138,6 +138,7 @@ def facts_for(given: StageInput) -> StageFacts:
                 input_shape=(1, 28, 28),
                 num_classes=10,
                 samples={"train": 60_000, "test": SAMPLES},
+                reader=asked.reader or "npz",
             )
         case PreflightInput() as asked:
             measured = (TeacherMeasurement(name=t.name, value=0.93, samples=2000) for t in asked.teachers)

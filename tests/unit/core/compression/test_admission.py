@@ -110,6 +110,8 @@ def test_good_jobs_are_admitted(manifest):
             ),
             "bytes is best with goal: Minimize",
         ),
+        (distilled(spec__student={"arch": "code"}), "student.arch is code, but there is no spec.code"),
+        (changed(stored(), {"spec.dataset.reader": "code"}), "dataset.reader is code"),
         (stored(spec__export={"formats": ["ONNXQDQ", "PaddleLite"]}), "PaddleLite is not offered"),
         (
             stored(

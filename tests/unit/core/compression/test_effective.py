@@ -33,7 +33,7 @@ def test_a_minimal_job_gets_everything_from_the_runtime():
     assert plan.onnx_opset == 13
     assert plan.snapshot.endpoint == "https://s3.example.com"
     assert plan.snapshot.scanner == "http://trivy.modelops-system:4954"
-    assert plan.resolved.reader == "npz"
+    assert plan.resolved.reader is None, "the dataset's manifest says"
 
 
 def test_what_the_author_says_wins():

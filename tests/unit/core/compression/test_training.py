@@ -172,6 +172,27 @@ def test_the_files_to_make_are_those_the_author_wants_exported():
     assert told(world, "kd").formats == told(world, "ptq").formats == ("ONNXQDQ", "PaddleInference")
 
 
+def test_the_manifests_reader_is_used_where_the_author_names_none():
+    world = planned(KD, changed(PTQ, {"from": "kd"}))
+    readers = {
+        given.parameters.stage: given.parameters.dataset.reader
+        for given in world.inputs.values()
+        if given.parameters.stage in ("preflight", "distill", "evaluate")
+    }
+    assert set(readers.values()) == {"npz"}
+    resolve = next(iter(world.inputs.values())).parameters
+    assert resolve.reader == "", "what the manifest names"
+
+
+def test_an_authors_reader_trains_and_never_measures():
+    dataset = {"uri": "s3://team-a/data/mine", "reader": "code", "maxBadRecords": 0.2}
+    world = planned(KD, changed(PTQ, {"from": "kd"}), spec__dataset=dataset, spec__code=CODE)
+    given = {item.parameters.stage: item.parameters for item in world.inputs.values()}
+    assert given["distill"].dataset.reader == given["ptq"].dataset.reader == "code"
+    assert given["preflight"].dataset.reader == given["evaluate"].dataset.reader == "npz"
+    assert given["distill"].dataset.max_bad_records == pytest.approx(0.2)
+
+
 def test_an_authors_code_reaches_the_stages_that_train_and_no_other():
     world = planned(KD, CUT, changed(PTQ, {"from": "cut"}), spec__code=CODE)
     assert world.holds("Complete"), world.condition("Failed")
