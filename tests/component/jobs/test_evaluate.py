@@ -160,6 +160,31 @@ def test_another_runtime_measures_the_same_answers(world: World):
     assert facts.agreement == Agreement(value=0.8, samples=5)
 
 
+@pytest.mark.paddle
+@pytest.mark.filterwarnings("ignore")
+def test_paddle_s_own_runtime_measures_a_quantised_program_on_integers(world: World):
+    from support import tiny_programs  # noqa: PLC0415 - loads Paddle
+
+    source = world.folder / "student/float"
+    plain = tiny_programs.float_program(source)
+    program = tiny_programs.int8_program(world.folder / "candidate/model", source)
+    (world.folder / "candidate/fake_quant.npz").unlink()
+    target = EvaluationTarget(name="paddle", runtime="paddle-inference", format="PaddleInference")
+
+    ended = world.evaluate(target=target)
+
+    assert ended.code == ExitCode.SUCCESS, ended.log
+    facts = ended.result.facts
+    assert facts.runtime == "paddle-inference 2.6.2"
+    assert facts.candidate.bytes == sum(path.stat().st_size for path in program)
+    assert facts.baseline.bytes == sum(path.stat().st_size for path in plain)
+    assert facts.candidate.peak_resident_bytes > 100 << 20
+    (paired,) = facts.paired
+    # Random weights, and the same ones: the two answer alike, whatever they say.
+    assert paired.only_candidate + paired.only_baseline <= 0.1 * SAMPLES
+    assert np.load(io.BytesIO(world.kept("golden.npz")))["outputs"].shape == (4, tiny.CLASSES)
+
+
 def test_measures_a_candidate_alone_where_there_is_nothing_beside_it(world: World):
     (world.folder / "candidate/fake_quant.npz").unlink()
 
