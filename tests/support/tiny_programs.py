@@ -59,7 +59,7 @@ def float_program(prefix: Path) -> tuple[Path, Path]:
 def int8_program(prefix: Path, source: Path) -> tuple[Path, Path]:
     """The float program at `source`, quantised after training."""
     samples = tiny.normalised(tiny.images(np.arange(64) % tiny.CLASSES, seed=7))
-    slim.calibrate(source, prefix, [samples[:32], samples[32:]], "AbsMax", per_channel=True)
+    slim.calibrate(source, prefix, [samples[:32], samples[32:]], slim.Settings("AbsMax", per_channel=True))
     return files(prefix)
 
 

@@ -141,6 +141,24 @@ def transpose(channels: Channels, operator: Operator) -> None:
         channels.views[operator.result] = replace(view, axis=axis)
 
 
+def squeeze(channels: Channels, operator: Operator) -> None:
+    """Axes of length one come or go before that of the channels."""
+    source = operator.input("X")
+    view = channels.views.get(source)
+    axes = [int(axis) for axis in operator.attributes.get("axes", ())]
+    if view is None or not axes:
+        freeze_all(channels, operator)
+        return
+    grows = operator.kind == "unsqueeze2"
+    rank = len(channels.trace.shapes[operator.result if grows else source])
+    axis = view.axis
+    for other in sorted(axis % rank for axis in axes):
+        if grows and other <= axis:
+            axis += 1
+    axis -= 0 if grows else sum(other % rank < view.axis for other in axes)
+    channels.views[operator.result] = replace(view, axis=axis)
+
+
 def reduction(channels: Channels, operator: Operator) -> None:
     """A mean, sum or maximum over other axes than that of the channels."""
     view = channels.views.get(operator.input("X"))
@@ -233,5 +251,7 @@ RULES: Final[Mapping[str, Rule]] = {
     "reshape2": reshape,
     "flatten_contiguous_range": flatten,
     "transpose2": transpose,
+    "squeeze2": squeeze,
+    "unsqueeze2": squeeze,
     "concat": concatenation,
 }

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from compression_jobs.exporters.program import PROGRAM_SUFFIX, WEIGHTS_SUFFIX, load_program, static_mode
 from compression_jobs.exporters.scales import LayerScales, positive
-from compression_jobs.framework import paddle, quiet
+from compression_jobs.framework import nn, paddle, quiet
+from compression_jobs.quantizers.calibration import BatchSource
 
 # PaddleSlim loads Paddle, which only `framework` does in the right way: it comes after it.
 # isort: split
@@ -37,77 +39,91 @@ ALGORITHMS: Final[Mapping[str, str]] = {
 WEIGHT_TYPES: Final[Mapping[bool, str]] = {True: "channel_wise_abs_max", False: "abs_max"}
 LARGEST: Final = 127
 """The end of a symmetric signed 8-bit grid; PaddleSlim's scales are values at it."""
-_OPERATORS: Final = ("conv2d", "depthwise_conv2d", "mul", "matmul", "matmul_v2")
+_PRODUCTS: Final = ("mul", "matmul", "matmul_v2")
+_OPERATORS: Final = ("conv2d", "depthwise_conv2d", "conv2d_transpose", *_PRODUCTS)
 
 
 def prepare_training(network: Any) -> Any:
     """Put fake quantisation before every convolution and fully connected layer of a network, in place.
 
-    Weights by the largest value of each output channel, activations by a moving average of the largest.
+    Weights by the largest value of each output channel, activations by a moving average of the largest. Paths
+    of layers stay as they are.
     """
     engine = paddleslim.QAT(
         config={
             "weight_quantize_type": "channel_wise_abs_max",
             "activation_quantize_type": "moving_average_abs_max",
-            "quantizable_layer_type": ["Conv2D", "Linear"],
+            "quantizable_layer_type": ["Conv2D", "Conv2DTranspose", "Linear"],
             "onnx_format": True,
         }
     )
-    return engine.quantize(network)
+    prepared = engine.quantize(network)
+    # It also observes each layer's output, before batch normalisation, which no exporter may use.
+    for parent in prepared.sublayers(include_self=True):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.quant.quant_layers.MAOutputScaleLayer):
+                setattr(parent, name, child._layer)  # noqa: SLF001 - it has no public name
+    return prepared
 
 
-def trained_layers(network: Any, weights: Mapping[str, str]) -> tuple[LayerScales, ...]:
-    """What the fake quantisers of a network learned.
+def begin_at(quanter: Any, largest: float) -> None:
+    """Let a moving average of largest values begin at what calibration saw, not at one."""
+    # PaddleSlim has no public names for them.
+    for tensor, value in ((quanter._scale, largest), (quanter._accum, largest), (quanter._state, 1.0)):  # noqa: SLF001
+        tensor.set_value(paddle.to_tensor([max(value, 1e-8)], dtype="float32"))
 
-    Args:
-        network: a prepared one.
-        weights: names of the weights in the float program, by layer.
-    """
-    found = []
-    for path, layer in network.named_sublayers():
-        if hasattr(layer, "_fake_quant_input") and hasattr(layer, "_fake_quant_weight"):
-            plain = _plain(path)
-            # PaddleSlim has no public names for them.
-            reach, largest = layer._fake_quant_input._scale, layer._fake_quant_weight._scale  # noqa: SLF001
-            found.append(_layer(plain, weights[plain], reach.numpy(), largest.numpy(), "BeforeNormalisation"))
-    return tuple(found)
+
+def learned_step(quanter: Any) -> float:
+    """The step of an activation's grid, of numbers -127..127."""
+    return float(quanter._scale) / LARGEST  # noqa: SLF001
+
+
+def weight_steps(weight: Any, axis: int) -> NDArray[np.float32]:
+    """The steps of a weight's grids, [channels], as its quanter chooses them at each pass."""
+    rows = np.moveaxis(weight.numpy(), axis, 0).reshape(weight.shape[axis], -1)
+    steps: NDArray[np.float32] = np.abs(rows).max(axis=1) / LARGEST
+    return steps
 
 
 def trained_weights(network: Any) -> dict[str, NDArray[np.float32]]:
     """The weights and running statistics of a prepared network, by their names before it was prepared."""
     return {
-        _plain(name): tensor.numpy()
-        for name, tensor in network.state_dict().items()
-        if "_fake_quant" not in name and "_ma_output_scale" not in name
+        name: tensor.numpy() for name, tensor in network.state_dict().items() if "_fake_quant" not in name
     }
 
 
-def calibrate(
-    program: Path,
-    output: Path,
-    batches: Sequence[NDArray[np.float32]],
-    algorithm: str,
-    per_channel: bool,
-    skip: Sequence[str] = (),
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How to calibrate."""
+
+    algorithm: str
+    """A key of ALGORITHMS."""
+    per_channel: bool
+    """A scale for each output channel of a weight, or one for all."""
+    skip: tuple[str, ...] = ()
+    """Names of weights whose layers stay in floating point."""
+
+
+def calibrate(program: Path, output: Path, batches: BatchSource, settings: Settings) -> None:
     """Quantise a program after training, its batch normalisations folded in before.
+
+    Hist and KL go over the batches twice, the others once; one batch at a time is in memory, with all its
+    activations. EMD and MSE try 36 ranges for each activation of each batch.
 
     Args:
         program: the prefix of an inference program.
         output: the prefix of the quantised one.
         batches: calibration inputs, all of one length.
-        algorithm: a key of ALGORITHMS.
-        per_channel: a scale for each output channel of a weight, or one for all.
-        skip: names of weights whose layers stay in floating point.
+        settings: how.
     """
-    data = np.concatenate(batches)
     with static_mode() as (executor, scope):
         loaded = load_program(program, executor, scope)
-        feeds = [loaded.program.global_block().var(name) for name in loaded.feeds]
+        block = loaded.program.global_block()
         loader = paddle.io.DataLoader(
-            _Samples(data),
-            batch_size=len(batches[0]),
-            feed_list=feeds,
+            _Batches(batches),
+            batch_size=None,
+            shuffle=False,
+            feed_list=[block.var(name) for name in loaded.feeds],
             return_list=False,
             places=paddle.CPUPlace(),
         )
@@ -125,13 +141,20 @@ def calibrate(
                 batch_size=len(batches[0]),
                 batch_nums=len(batches),
                 scope=scope,
-                algo=ALGORITHMS[algorithm],
+                algo=ALGORITHMS[settings.algorithm],
                 quantizable_op_type=list(_OPERATORS),
-                weight_quantize_type=WEIGHT_TYPES[per_channel],
+                weight_quantize_type=WEIGHT_TYPES[settings.per_channel],
                 optimize_model=True,
                 onnx_format=True,
-                skip_tensor_list=list(skip) or None,
+                skip_tensor_list=[*settings.skip, *_without_weight(block)] or None,
             )
+
+
+def _without_weight(block: Any) -> list[str]:
+    """The inputs of products of two activations, as in attention: they are deployed in floating point."""
+    stored = {name for name, variable in block.vars.items() if variable.persistable}
+    products = [operator for operator in block.ops if operator.type in _PRODUCTS]
+    return [operator.input("Y")[0] for operator in products if not stored & set(operator.input_arg_names)]
 
 
 def calibrated_layers(program: Path, weights: Mapping[str, str]) -> tuple[LayerScales, ...]:
@@ -156,38 +179,30 @@ def calibrated_layers(program: Path, weights: Mapping[str, str]) -> tuple[LayerS
                 others = [source for source in inputs if source[0] not in layers]
                 if known and others:
                     (weight, largest), (_, reach) = known[0], others[0]
-                    found.append(_layer(layers[weight], weight, reach, largest, "Deployed"))
+                    found.append(_layer(layers[weight], weight, reach, largest))
     return tuple(found)
 
 
-def _layer(
-    path: str, weight: str, reach: Any, largest: Any, measured: Literal["BeforeNormalisation", "Deployed"]
-) -> LayerScales:
+def _layer(path: str, weight: str, reach: Any, largest: Any) -> LayerScales:
     """From PaddleSlim's scales, which are values at the end of the grid, to steps."""
     return LayerScales(
         layer=path,
         weight=weight,
         input_step=positive(float(np.ravel(reach)[0]) / LARGEST),
         weight_steps=tuple(positive(float(value) / LARGEST) for value in np.ravel(largest)),
-        measured=measured,
+        measured="Deployed",
     )
 
 
-def _plain(name: str) -> str:
-    """A name in the network before PaddleSlim wrapped its layers."""
-    return name.replace("._layer", "")
+class _Batches(paddle.io.Dataset):  # type: ignore[misc]
+    """Calibration inputs a batch at a time, as the loader wants them."""
 
-
-class _Samples(paddle.io.Dataset):  # type: ignore[misc]
-    """Calibration inputs one by one, as the loader wants them."""
-
-    def __init__(self, inputs: NDArray[np.float32]) -> None:
+    def __init__(self, batches: BatchSource) -> None:
         super().__init__()
-        self._inputs = inputs
+        self._batches = batches
 
-    def __getitem__(self, index: int) -> NDArray[np.float32]:
-        sample: NDArray[np.float32] = self._inputs[index]
-        return sample
+    def __getitem__(self, place: int) -> tuple[NDArray[Any]]:
+        return (self._batches[place],)
 
     def __len__(self) -> int:
-        return len(self._inputs)
+        return len(self._batches)

@@ -47,9 +47,11 @@ def run(context: StageContext[PruneInput]) -> StageOutcome:
     if given.finetune_epochs > 0:
         goal = objective(context, data, given.task, network, given.distillation)
         course = Course(given.finetune_epochs, given.optimizer, given.dataset.seed)
-        trained = train(network, data.training.split, data.training.samples, goal, course)
+        trained = train(network, data.training.split, data.training.samples, goal, course, context.keeper)
         history = list(trained.to_json())
-        facts = facts.model_copy(update={"steps": trained.steps, "loss": round(trained.loss, 6)})
+        told = {"steps": trained.steps, "loss": round(trained.loss, 6)}
+        pace = {"resumed_at_step": trained.resumed_at_step, "samples_per_second": trained.samples_per_second}
+        facts = facts.model_copy(update={**told, **pace})
 
     output = students.store(
         context.folder("student"),

@@ -10,17 +10,19 @@ from typing import Any
 
 from compression_contract.artifacts import ArtifactKind
 from compression_contract.inputs import QATInput
-from compression_contract.methods import Optimizer
+from compression_contract.methods import Optimizer, Quanters
 from compression_contract.results import TrainFacts
-from compression_jobs import candidates, framework, networks
+from compression_jobs import candidates, framework, models, students
 from compression_jobs.context import StageContext, StageOutcome
-from compression_jobs.errors import InvalidInput
 from compression_jobs.exporters.convert import to_int8_onnx
 from compression_jobs.exporters.program import save_program
+from compression_jobs.exporters.request import Report
 from compression_jobs.exporters.scales import write_scales
 from compression_jobs.models import WEIGHTS_FILE, Architecture, load_network
-from compression_jobs.quantizers import slim
+from compression_jobs.quantizers import aware, slim
+from compression_jobs.quantizers.calibration import MAX_EDGE_SAMPLES, USUAL, Batches, batches
 from compression_jobs.quantizers.post_training import weights_by_layer
+from compression_jobs.quantizers.ranges import observe
 from compression_jobs.training.data import open_data
 from compression_jobs.training.instruction import objective
 from compression_jobs.training.loop import Course, predict, train
@@ -31,13 +33,13 @@ def run(context: StageContext[QATInput]) -> StageOutcome:
 
     Raises:
         Diverged: TrainingDiverged.
-        InvalidInput: QuanterUnsupported.
+        InvalidInput: FormatUnsupported.
         InvalidData, NotFound, Denied, Unavailable: about student, teachers and dataset.
         Defect: the converter ended.
     """
     start = time.monotonic()
     given = context.parameters
-    _require_supported(given)
+    students.require_formats(given.formats, formats(given.quanters))
     framework.start(given.dataset.seed)
 
     source = context.fetch(given.source, ArtifactKind.FLOAT_STUDENT, only={WEIGHTS_FILE})
@@ -45,55 +47,63 @@ def run(context: StageContext[QATInput]) -> StageOutcome:
     architecture = loaded.architecture
     data = open_data(context, given.dataset)
     data.require_fit(architecture.input_shape, architecture.num_classes, "The student")
-    network = slim.prepare_training(loaded.network)
+    calibration = batches(data.calibration, USUAL, spread=True)
+    ranges = observe(loaded.network, calibration)
+    network = aware.prepare(loaded.network, given.quanters, ranges)
     course = Course(
         given.epochs,
         Optimizer(name="Adam", learning_rate=given.learning_rate, batch_size=given.batch_size),
         given.dataset.seed,
         given.freeze_batch_norm_after,
     )
-    goal = objective(context, data, given.distillation)
-    history = train(network, data.training.split, data.training.samples, goal, course)
+    goal = objective(context, data, given.task, network, given.distillation)
+    history = train(network, data.training.split, data.training.samples, goal, course, context.keeper)
 
     folder = context.folder("candidate")
-    candidates.keep_reference(folder, data.test.samples, predict(network, data.test.split, data.test.samples))
-    layers = _export(context, network, architecture, data)
+    candidates.keep_reference(folder, data.test, lambda part: predict(network, part.split, part.samples))
+    report = _export(context, network, architecture, calibration)
     facts = TrainFacts(
         stage="qat",
         seconds=round(time.monotonic() - start, 1),
         steps=history.steps,
         loss=round(history.loss, 6),
-        layers=layers,
+        resumed_at_step=history.resumed_at_step,
+        samples_per_second=history.samples_per_second,
+        layers=report.layers,
+        bad_records=data.bad_records,
     )
     return StageOutcome(
-        facts, candidates.describe(folder, "QAT", given.source, architecture, engine="PaddleSlim")
+        facts,
+        candidates.describe(
+            folder,
+            "QAT",
+            given.source,
+            architecture,
+            **candidates.of_report(report),
+            engine="PaddleSlim",
+            quanters=given.quanters.wire(),
+        ),
     )
 
 
-def _export(context: StageContext[QATInput], network: Any, architecture: Architecture, data: Any) -> int:
+def formats(quanters: Quanters) -> frozenset[str]:
+    """The files that can be made: Paddle's own form knows its own quanters alone."""
+    own = quanters != Quanters()
+    return candidates.ONNX_FORMATS if own else candidates.ONNX_FORMATS | {candidates.PROGRAM_FORMAT}
+
+
+def _export(
+    context: StageContext[QATInput], network: Any, architecture: Architecture, batches: Batches
+) -> Report:
     """Write the trained weights as a plain float program and put the learned grids into its ONNX form."""
     folder, scratch = context.folder("candidate"), context.folder("program")
-    plain = networks.build(architecture.arch, architecture.input_shape, architecture.num_classes)
+    given = context.parameters
+    plain = models.build(architecture)
     plain.set_state_dict(slim.trained_weights(network))
-    save_program(plain, architecture.input_shape, scratch / "float")
-    layers = slim.trained_layers(network, weights_by_layer(plain))
+    save_program(plain, architecture.input_shape, scratch / "float", architecture.input_type)
+    layers = aware.trained_layers(network, weights_by_layer(plain))
     write_scales(folder / candidates.SCALES_FILE, layers)
-    calibration = data.calibration
-    return to_int8_onnx(
-        scratch / "float",
-        folder / candidates.MODEL_FILE,
-        layers,
-        calibration.split.inputs(calibration.samples[:512]),
-        context.parameters.onnx_opset,
-        scratch,
-    )
-
-
-def _require_supported(given: QATInput) -> None:
-    wanted = given.quanters
-    if wanted.weight != "ChannelWiseAbsMax" or wanted.activation != "MovingAvgAbsMax":
-        raise InvalidInput(
-            "QuanterUnsupported",
-            f"Quanters {wanted.weight} and {wanted.activation} are not in this image; set qat.quanters to "
-            "ChannelWiseAbsMax and MovingAvgAbsMax.",
-        )
+    output, samples = folder / candidates.MODEL_FILE, batches.first(MAX_EDGE_SAMPLES)
+    report = to_int8_onnx(scratch / "float", output, layers, samples, given.onnx_opset, scratch)
+    candidates.keep_formats(folder, given.formats, scratch)
+    return report

@@ -12,7 +12,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from compression_contract.methods import Optimizer
+from compression_contract.methods import Optimizer, Quanters
 from compression_jobs import framework, networks
 from compression_jobs.errors import Misconfigured
 from compression_jobs.exporters.convert import to_int8_onnx
@@ -20,8 +20,9 @@ from compression_jobs.exporters.graph import Graph
 from compression_jobs.exporters.program import run_program, save_program
 from compression_jobs.networks.mobilenet_v1 import MobileNetV1, Stem
 from compression_jobs.networks.resnet import ResNet
-from compression_jobs.quantizers import slim
+from compression_jobs.quantizers import aware, slim
 from compression_jobs.quantizers.post_training import weights_by_layer
+from compression_jobs.quantizers.ranges import observe
 from compression_jobs.readers.npz import ImageSplit
 from compression_jobs.training.loop import Course, predict, train
 from compression_jobs.training.objectives import CrossEntropy
@@ -82,7 +83,8 @@ def test_after_a_few_steps_of_qat_the_file_answers_as_the_network(name, tmp_path
     network = fitted(name)
 
     before = predict(network, TEST, np.arange(SAMPLES))
-    network = slim.prepare_training(network)
+    ranges = observe(network, [TRAIN.inputs(np.arange(CALIBRATION))])
+    network = aware.prepare(network, Quanters(), ranges)
     course = Course(1.5, Optimizer(learning_rate=5e-4), 0, freeze_batch_norm_after=0.5)
     train(network, TRAIN, np.arange(len(TRAIN)), CrossEntropy(TRAIN.labels), course)
     expected = predict(network, TEST, np.arange(SAMPLES))
@@ -90,15 +92,16 @@ def test_after_a_few_steps_of_qat_the_file_answers_as_the_network(name, tmp_path
     plain = description(name).build(gratings.SHAPE, gratings.CLASSES)
     plain.set_state_dict(slim.trained_weights(network))
     save_program(plain, gratings.SHAPE, tmp_path / "float")
-    layers = slim.trained_layers(network, weights_by_layer(plain))
+    layers = aware.trained_layers(network, weights_by_layer(plain))
     calibration = TRAIN.inputs(np.arange(CALIBRATION))
     file = tmp_path / "model.onnx"
-    count = to_int8_onnx(tmp_path / "float", file, layers, calibration, 13, tmp_path)
+    report = to_int8_onnx(tmp_path / "float", file, layers, calibration, 13, tmp_path)
 
     found = answers(file)
     assert agreement(found, expected) >= 0.98
     assert accuracy(found) >= accuracy(before) - 0.03
-    assert count == len(Graph.load(file).of_type("Conv", "Gemm"))
+    assert report.layers == len(Graph.load(file).of_type("Conv", "Gemm"))
+    assert report.in_floats == ()
     assert agreement(answers(tmp_path / "float.onnx"), expected) >= 0.9
     learned = [float(np.float32(layer.input_step)) for layer in layers]
     stored = [
@@ -117,13 +120,16 @@ def test_after_calibration_the_file_answers_as_the_network(name, per_channel, tm
     save_program(network, gratings.SHAPE, tmp_path / "float")
     calibration = TRAIN.inputs(np.arange(CALIBRATION))
     quantised = tmp_path / "quantised" / "model"
-    slim.calibrate(tmp_path / "float", quantised, np.split(calibration, 4), "Hist", per_channel)
+    slim.calibrate(
+        tmp_path / "float", quantised, np.split(calibration, 4), slim.Settings("Hist", per_channel)
+    )
     layers = slim.calibrated_layers(quantised, weights_by_layer(network))
     assert {len(layer.weight_steps) == 1 for layer in layers} == {not per_channel}
     file = tmp_path / "model.onnx"
-    count = to_int8_onnx(tmp_path / "float", file, layers, calibration, 13, tmp_path)
+    report = to_int8_onnx(tmp_path / "float", file, layers, calibration, 13, tmp_path)
 
-    assert count == len(Graph.load(file).of_type("Conv", "Gemm"))
+    assert report.layers == len(Graph.load(file).of_type("Conv", "Gemm"))
+    assert report.in_floats == ()
     expected = run_program(quantised, [TEST.inputs(np.arange(SAMPLES))])
     assert agreement(answers(file), expected) >= 0.98
 
@@ -135,9 +141,8 @@ def test_layers_that_are_to_be_skipped_stay_in_floating_point(tmp_path):
     names = weights_by_layer(network)
     calibration = TRAIN.inputs(np.arange(64))
     skipped = [names["body.0.0"], names["head.2"]]
-    slim.calibrate(
-        tmp_path / "float", tmp_path / "q" / "model", np.split(calibration, 2), "AbsMax", True, skipped
-    )
+    settings = slim.Settings("AbsMax", True, tuple(skipped))
+    slim.calibrate(tmp_path / "float", tmp_path / "q" / "model", np.split(calibration, 2), settings)
     layers = slim.calibrated_layers(tmp_path / "q" / "model", names)
     assert {layer.layer for layer in layers} == set(names) - {"body.0.0", "head.2"}
 
