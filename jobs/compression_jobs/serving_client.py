@@ -111,7 +111,7 @@ class Pod:
         return digest_of_file(target)
 
     def predict(self, metadata: Metadata, rows: Array) -> tuple[Array, float]:
-        """The first output for float32 `rows`, and the seconds from request to answer.
+        """The first output for `rows` (float32, or int64 for texts), and the seconds until it came.
 
         Raises:
             PodError: WrongAnswers, Unreachable.
@@ -167,8 +167,9 @@ class Pod:
 
 
 def _request_body(metadata: Metadata, rows: Array) -> tuple[bytes, dict[str, str]]:
-    rows = np.ascontiguousarray(rows, dtype="<f4")
-    tensor: dict[str, Any] = {"name": metadata.input_name, "shape": list(rows.shape), "datatype": "FP32"}
+    datatype, wire = ("INT64", "<i8") if rows.dtype.kind == "i" else ("FP32", "<f4")
+    rows = np.ascontiguousarray(rows, dtype=wire)
+    tensor: dict[str, Any] = {"name": metadata.input_name, "shape": list(rows.shape), "datatype": datatype}
     document: dict[str, Any] = {"inputs": [tensor], "outputs": [{"name": metadata.output_name}]}
     if not metadata.binary:
         tensor["data"] = rows.ravel().tolist()

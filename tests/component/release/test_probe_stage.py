@@ -193,3 +193,14 @@ def test_json_and_binary_tensors_get_the_same_answers(folder, port):
         plain, _ = pod.predict(dataclasses.replace(metadata, binary=False), folder.inputs)
     np.testing.assert_allclose(binary, plain, atol=1e-6)
     np.testing.assert_allclose(binary, folder.outputs, atol=1e-4)
+
+
+def test_a_model_of_token_ids_is_asked_with_whole_numbers(tmp_path):
+    words = model_folder.write_words(tmp_path)
+    with serving(words.path, tmp_path / "log", host=GOOD, port=free_port()) as server:
+        facts = probed(tmp_path / "probe", given(words, server.port, GOOD))
+        with Pod(GOOD, server.port, "tiny", ProbePaths()) as pod:
+            plain, _ = pod.predict(dataclasses.replace(pod.metadata(), binary=False), words.inputs)
+    assert facts.subjects[0].reason == ""
+    assert facts.subjects[0].top1_agreement == 1.0
+    np.testing.assert_allclose(plain, words.outputs, atol=1e-6)

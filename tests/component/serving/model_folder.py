@@ -12,6 +12,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from compression_contract.base import digest_of
 from compression_contract.served_model import ServedModel, TensorSpec, Tolerance
+from support import tiny
 
 CLASSES, SHAPE = 10, (1, 28, 28)
 ARTIFACT_DIGEST = digest_of(b"artifact")
@@ -60,15 +61,38 @@ def golden(model: bytes, rows: int = 16, seed: int = 1) -> tuple[np.ndarray, np.
     return inputs, session.run(None, {"image": inputs})[0]
 
 
+def write_words(folder: Path) -> ModelFolder:
+    """A complete folder of a model that takes token ids."""
+    model = tiny.words_model(folder / "words.onnx").read_bytes()
+    inputs = np.random.default_rng(2).integers(0, tiny.WORDS, (16, tiny.LENGTH))
+    session = ort.InferenceSession(model, providers=["CPUExecutionProvider"])
+    (outputs,) = session.run(None, {"tokens": inputs})
+    tensors = (
+        TensorSpec(name="tokens", datatype="INT64", shape=(-1, tiny.LENGTH)),
+        TensorSpec(name="logits", datatype="FP32", shape=(-1, tiny.CLASSES)),
+    )
+    return _lay_out(folder, model, (inputs, outputs), tensors)
+
+
 def write(
     folder: Path, model: bytes | None = None, answers: np.ndarray | None = None, batch: int = -1
 ) -> ModelFolder:
     """A complete folder; `answers` replaces the golden outputs, to describe a model that answers wrongly."""
     model = network(batch="n" if batch == -1 else batch) if model is None else model
     inputs, outputs = golden(model)
+    tensors = (
+        TensorSpec(name="image", datatype="FP32", shape=(batch, *SHAPE)),
+        TensorSpec(name="logits", datatype="FP32", shape=(batch, CLASSES)),
+    )
+    return _lay_out(folder, model, (inputs, outputs if answers is None else answers), tensors)
+
+
+def _lay_out(
+    folder: Path, model: bytes, pairs: tuple[np.ndarray, np.ndarray], tensors: tuple[TensorSpec, TensorSpec]
+) -> ModelFolder:
     (folder / "golden").mkdir(parents=True, exist_ok=True)
     (folder / "model.onnx").write_bytes(model)
-    np.savez(folder / "golden/golden.npz", inputs=inputs, outputs=outputs if answers is None else answers)
+    np.savez(folder / "golden/golden.npz", inputs=pairs[0], outputs=pairs[1])
     golden_bytes = (folder / "golden/golden.npz").read_bytes()
     description = ServedModel(
         name="tiny",
@@ -77,10 +101,10 @@ def write(
         model_digest=f"sha256:{hashlib.sha256(model).hexdigest()}",
         golden_digest=f"sha256:{hashlib.sha256(golden_bytes).hexdigest()}",
         format="ONNXQDQ",
-        inputs=(TensorSpec(name="image", datatype="FP32", shape=(batch, *SHAPE)),),
-        outputs=(TensorSpec(name="logits", datatype="FP32", shape=(batch, CLASSES)),),
+        inputs=tensors[:1],
+        outputs=tensors[1:],
         threads=1,
         tolerance=Tolerance(max_absolute_difference=0.001, top1_agreement=1.0),
     )
     (folder / "model.json").write_text(json.dumps(description.wire()))
-    return ModelFolder(folder, description, inputs, outputs)
+    return ModelFolder(folder, description, *pairs)
