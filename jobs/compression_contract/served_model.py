@@ -19,6 +19,15 @@ GOLDEN_INPUTS: Final = "inputs"
 GOLDEN_OUTPUTS: Final = "outputs"
 
 
+def decision_axis(dimensions: int) -> int:
+    """The axis of an output along which its largest entry is the answer.
+
+    That of classes in [n, classes] and [n, positions, classes], that of channels in maps [n, channels, h, w]:
+    along a map's width, where mostly nothing is, the largest entry is noise.
+    """
+    return 1 if dimensions == 4 else -1
+
+
 class Tolerance(Frozen):
     """How far a prediction may be from its golden output on another machine.
 

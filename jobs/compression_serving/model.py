@@ -24,6 +24,7 @@ from compression_contract.served_model import (
     MODEL_FILE,
     ServedModel,
     TensorSpec,
+    decision_axis,
 )
 from compression_serving.errors import ModelError, PredictionError
 
@@ -92,8 +93,9 @@ class Model:
         answers = np.concatenate([self.run({name: inputs[start : start + step]})[first] for start in starts])
         tolerance = self.description.tolerance
         difference = float(np.max(np.abs(answers - expected))) if answers.shape == expected.shape else np.inf
+        axis = decision_axis(answers.ndim)
         agreement = (
-            float(np.mean(answers.argmax(-1) == expected.argmax(-1))) if np.isfinite(difference) else 0.0
+            float(np.mean(answers.argmax(axis) == expected.argmax(axis))) if np.isfinite(difference) else 0.0
         )
         if not (difference <= tolerance.max_absolute_difference and agreement >= tolerance.top1_agreement):
             raise ModelError(

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from compression_contract.base import canonical_json
 from compression_contract.inputs import ProbeInput, ProbeSubject
 from compression_contract.results import ProbeFacts, SubjectReport
-from compression_contract.served_model import GOLDEN_INPUTS, GOLDEN_OUTPUTS
+from compression_contract.served_model import GOLDEN_INPUTS, GOLDEN_OUTPUTS, decision_axis
 from compression_jobs import arrays
 from compression_jobs.context import StageContext, StageOutcome
 from compression_jobs.errors import InvalidData
@@ -190,8 +190,9 @@ def compare(pod: Pod, metadata: Metadata, golden: Golden) -> Comparison:
     if predicted.shape != golden.outputs.shape:
         raise PodError("WrongAnswers", f"answers have shape {predicted.shape}, not {golden.outputs.shape}")
     difference = float(np.abs(predicted - golden.outputs).max())
+    axis = decision_axis(predicted.ndim)
     return Comparison(
-        top1_agreement=float(np.mean(predicted.argmax(-1) == golden.outputs.argmax(-1))),
+        top1_agreement=float(np.mean(predicted.argmax(axis) == golden.outputs.argmax(axis))),
         max_absolute_difference=difference if np.isfinite(difference) else None,
         latency_p95_ms=float(np.percentile(seconds, 95)) * 1000,
     )
