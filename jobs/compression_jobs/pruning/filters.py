@@ -18,7 +18,8 @@ from compression_contract.results import ModelSize
 from compression_jobs import networks
 from compression_jobs.channels.dependencies import groups_of
 from compression_jobs.channels.groups import Group, Member
-from compression_jobs.channels.trace import Trace, trace
+from compression_jobs.channels.reading import trace
+from compression_jobs.channels.trace import Trace
 from compression_jobs.errors import InvalidInput
 from compression_jobs.models import Architecture
 from compression_jobs.pruning.criteria import CRITERIA, kept

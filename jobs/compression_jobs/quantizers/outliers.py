@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression_jobs.channels.places import Place, Reading, find
-from compression_jobs.channels.trace import trace
+from compression_jobs.channels.reading import trace
 from compression_jobs.errors import InvalidInput
 from compression_jobs.models import Architecture
 from compression_jobs.quantizers.ranges import Range, layers_of

@@ -6,6 +6,7 @@ Owns the candidate that comes of it. Must not know how an engine works.
 from __future__ import annotations
 
 import time
+
 import numpy as np
 from numpy.typing import NDArray
 

@@ -1,7 +1,7 @@
 """Learned grids against their papers: values by the grid's definition, gradients by finite differences.
 
-Rounding has no useful derivative; the papers let the gradient pass through it. What they take the derivative of
-is the same formula with the rounding error held fixed, and of that formula finite differences can be taken.
+Rounding has no useful derivative; the papers let the gradient pass through it. What they take the derivative
+of is the same formula with the rounding error held fixed; of that one finite differences can be taken.
 """
 
 from __future__ import annotations
