@@ -16,7 +16,6 @@ from compression_jobs.losses.alpha import alpha_at
 from compression_jobs.losses.distillation import weighted
 from compression_jobs.losses.mimic import Mimic
 from compression_jobs.losses.supervision import Supervision
-from compression_jobs.losses.supervision.classification import Classification
 from compression_jobs.readers import Indices, Split
 from compression_jobs.training.lessons import Batch, Lesson
 from compression_jobs.training.taps import Taps
@@ -62,17 +61,6 @@ class Truth:
     def watching(self, network: Any) -> AbstractContextManager[None]:  # noqa: ARG002
         """See Objective.watching."""
         return nullcontext()
-
-
-class CrossEntropy(Truth):
-    """Labels of a classification alone; goes when nobody asks for it any more."""
-
-    def __init__(self, labels: Any) -> None:
-        class Labels:
-            def targets(self, samples: Indices) -> Any:
-                return {"labels": labels[samples]}
-
-        Truth.__init__(self, Classification(), Labels())  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)

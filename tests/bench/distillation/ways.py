@@ -64,8 +64,8 @@ class Setting:
         kept = teaching.kept_or_live(store, opened, given.teachers[0], asked_for)
         seconds = time.monotonic() - start
         asked = teaching.live(store, opened, given.teachers[0], asked_for)
-        objectives = [_objective(student, store, given, taught) for taught in (kept, asked)]
-        return cls(student, data, *objectives, seconds)
+        before = _objective(student, store, given, kept)
+        return cls(student, data, before, _objective(student, store, given, asked), seconds)
 
     def network(self) -> Any:
         """The student with fresh weights."""
@@ -110,16 +110,14 @@ def _instruction(features: str) -> Distillation:
     digest = digest_of(b"teacher")
     teacher = TeacherInput(name="teacher", uri="s3://bench/teacher", digest=digest)
     student, _, taught = features.partition("=")
-    hints = (
-        (FeatureMimic(student=student, teacher=f"teacher/{taught}", adapter="Conv1x1"),) if features else ()
-    )
+    hint = FeatureMimic(student=student or "-", teacher=f"teacher/{taught}", adapter="Conv1x1")
     points = (AlphaPoint(at=0, value=0.9), AlphaPoint(at=1, value=0.5))
     return Distillation(teachers=(teacher,), alpha=points, features=(hint,) if features else ())
 
 
 def _store(data: ImageSplit, folder: Path) -> OutputStore:
     run = RunRef(namespace="bench", name="bench", uid="0")
-    context: Any = StageContext(None, run, digest_of(b""), folder / "scratch", folder)  # type: ignore[arg-type]
+    context: Any = StageContext(None, run, digest_of(b""), folder / "scratch", folder)
     samples = Samples(data, np.arange(COUNT), digest_of(b"data"), "npz", "train")
     return OutputStore(context, samples, None)
 

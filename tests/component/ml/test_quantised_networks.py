@@ -18,6 +18,7 @@ from compression_jobs.errors import Misconfigured
 from compression_jobs.exporters.convert import to_int8_onnx
 from compression_jobs.exporters.graph import Graph
 from compression_jobs.exporters.program import run_program, save_program
+from compression_jobs.losses.supervision.classification import Classification
 from compression_jobs.networks.mobilenet_v1 import MobileNetV1, Stem
 from compression_jobs.networks.resnet import ResNet
 from compression_jobs.quantizers import aware, slim
@@ -25,7 +26,7 @@ from compression_jobs.quantizers.post_training import weights_by_layer
 from compression_jobs.quantizers.ranges import observe
 from compression_jobs.readers.npz import ImageSplit
 from compression_jobs.training.loop import Course, predict, train
-from compression_jobs.training.objectives import CrossEntropy
+from compression_jobs.training.objectives import Truth
 from support import gratings
 
 # Paddle and PaddleSlim warn of their own code.
@@ -58,7 +59,7 @@ def fitted(name, seed=0):
 
     network = description(name).build(gratings.SHAPE, gratings.CLASSES)
     course = Course(4, Optimizer(learning_rate=5e-3), seed)
-    train(network, TRAIN, np.arange(len(TRAIN)), CrossEntropy(TRAIN.labels), course)
+    train(network, TRAIN, np.arange(len(TRAIN)), Truth(Classification(), TRAIN), course)
     return network
 
 
@@ -86,7 +87,7 @@ def test_after_a_few_steps_of_qat_the_file_answers_as_the_network(name, tmp_path
     ranges = observe(network, [TRAIN.inputs(np.arange(CALIBRATION))])
     network = aware.prepare(network, Quanters(), ranges)
     course = Course(1.5, Optimizer(learning_rate=5e-4), 0, freeze_batch_norm_after=0.5)
-    train(network, TRAIN, np.arange(len(TRAIN)), CrossEntropy(TRAIN.labels), course)
+    train(network, TRAIN, np.arange(len(TRAIN)), Truth(Classification(), TRAIN), course)
     expected = predict(network, TEST, np.arange(SAMPLES))
 
     plain = description(name).build(gratings.SHAPE, gratings.CLASSES)
