@@ -14,10 +14,12 @@ from compression_contract.results import PreflightFacts, TeacherMeasurement
 from compression_jobs import framework, metrics
 from compression_jobs.context import StageContext, StageOutcome
 from compression_jobs.errors import InvalidData
-from compression_jobs.readers import files_of, open_reader
-from compression_jobs.tasks import task
+from compression_jobs.metrics.answers import Answers
+from compression_jobs.readers import Indices, Split, files_of, open_reader
+from compression_jobs.tasks import Task, task
 from compression_jobs.training.data import evenly
 from compression_jobs.training.instruction import TeacherSource
+from compression_jobs.training.teachers import BATCH, Teacher
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +42,20 @@ def run(context: StageContext[PreflightInput]) -> StageOutcome:
     test, judge = dataset.split(given.dataset.splits.test), task(given.task, dataset.facts)
     chosen = metrics.choose([given.metric], judge.metrics, given.num_classes)
     samples = evenly(len(test), given.max_samples)
-    source, truth = TeacherSource(context, given.task, dataset.facts), test.targets(samples)
+    source = TeacherSource(context, given.task, dataset.facts)
     measured = []
     for teacher in given.teachers:
-        answers = judge.judge(source.open(teacher).outputs(test, samples), truth)
+        answers = _answers(judge, source.open(teacher), test, samples)
         value = _finite(teacher.name, given.metric.name, metrics.point(chosen, given.metric.name, answers))
         log.info("teacher measured", extra={"fields": {"teacher": teacher.name, given.metric.name: value}})
         measured.append(TeacherMeasurement(name=teacher.name, value=round(value, 6), samples=len(samples)))
     return StageOutcome(PreflightFacts(metric=given.metric.name, teachers=tuple(measured)))
+
+
+def _answers(judge: Task, teacher: Teacher, test: Split, samples: Indices) -> Answers:
+    """What a teacher said, judged part by part: the maps of a detector for a whole split would fill memory."""
+    parts = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
+    return Answers.joined(judge.judge(teacher.outputs(test, part), test.targets(part)) for part in parts)
 
 
 def _finite(teacher: str, metric: str, value: float) -> float:
