@@ -53,7 +53,7 @@ def run(context: StageContext[PreflightInput]) -> StageOutcome:
 
 
 def _answers(judge: Task, teacher: Teacher, test: Split, samples: Indices) -> Answers:
-    """What a teacher said, judged part by part: the maps of a detector for a whole split would fill memory."""
+    """What a teacher said, judged part by part: all maps of a detector would fill memory."""
     parts = [samples[start : start + BATCH] for start in range(0, len(samples), BATCH)]
     return Answers.joined(judge.judge(teacher.outputs(test, part), test.targets(part)) for part in parts)
 

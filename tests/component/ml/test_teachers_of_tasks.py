@@ -107,7 +107,7 @@ KINDS = [
         "TextClassification",
         "text_cnn_tiny",
         "top1",
-        FeatureMimic(student="HEAD", teacher="teacher/HEAD", adapter="Linear"),
+        FeatureMimic(student="HEAD", teacher="teacher/HEAD", adapter="Conv1x1"),
         {
             "reader": "text",
             "inputShape": [8],
