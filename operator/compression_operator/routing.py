@@ -21,6 +21,8 @@ from compression_operator.cluster.resources import (
 from compression_operator.engine.controller import Key
 
 _ENDED: Final = ("Complete", "Failed")
+_DRAWING: Final = ("Pending", "Running")
+"""States of a page about a run that has ended."""
 
 
 class Routes:
@@ -89,7 +91,8 @@ class Routes:
             return False
         spec, uid = raw.get("spec") or {}, str(raw["metadata"].get("uid"))
         waits = spec.get("ttlSecondsAfterFinished") is not None or raw["metadata"].get("deletionTimestamp")
-        return not waits and not self._cache.children(uid)
+        drawing = ((raw.get("status") or {}).get("report") or {}).get("state") in _DRAWING
+        return not waits and not drawing and not self._cache.children(uid)
 
 
 def _ended(raw: Raw) -> bool:

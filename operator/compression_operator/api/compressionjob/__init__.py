@@ -40,6 +40,7 @@ class CompressionJob(Resource):
             Column("Image", ".status.image.tag", priority=1),
             Column("Critical", ".status.scan.counts.critical", "integer", priority=1),
             Column("High", ".status.scan.counts.high", "integer", priority=1),
+            Column("Report", ".status.report.uri", priority=1),
             Column("Queue", ".spec.runPolicy.queueName", priority=1),
         ),
         description=(

@@ -24,10 +24,17 @@ from compression_operator.api.compressionjob.measurements import (
     Paired,
     TargetResult,
 )
+from compression_operator.api.compressionjob.outcome import (
+    ImageStatus,
+    ObjectRef,
+    PromotionRecord,
+    Report,
+    ScanStatus,
+    SignatureStatus,
+)
 from compression_operator.api.compressionjob.pipeline import Export, Pipeline
 from compression_operator.api.compressionjob.release import Packaging
 from compression_operator.api.compressionjob.texts import (
-    URI,
     Image,
     State,
     Text16,
@@ -36,7 +43,6 @@ from compression_operator.api.compressionjob.texts import (
     Text63,
     Text64,
     Text71,
-    Text128,
     Text512,
     Verdict,
 )
@@ -50,7 +56,7 @@ from compression_operator.api.compressionjob.work import (
     Progress,
     Work,
 )
-from compression_operator.api.meta import Conditions, Counts
+from compression_operator.api.meta import Conditions
 from compression_operator.api.scalars import Count, Number, Time
 
 __all__ = [
@@ -75,6 +81,7 @@ __all__ = [
     "Paired",
     "Progress",
     "PromotionRecord",
+    "Report",
     "Resolved",
     "RuntimeSnapshot",
     "ScanStatus",
@@ -154,58 +161,6 @@ class Selected(ApiModel):
     reason: Annotated[Text512 | None, Field(description="Why it was this one, in a sentence.")] = None
 
 
-class ImageStatus(ApiModel):
-    """The serving image."""
-
-    repository: Annotated[Annotated[str, Field(max_length=255)], Field(description="Where it was pushed.")]
-    tag: Annotated[Text128 | None, Field(description="Its tag; deployments use the digest.")] = None
-    manifest_digest: Annotated[Text71, Field(description="Digest of the image's manifest.")]
-    layer_digest: Annotated[Text71 | None, Field(description="Digest of the model layer.")] = None
-    bytes: Annotated[Count | None, Field(description="Size of the image.")] = None
-    layer_bytes: Annotated[Count | None, Field(description="Size of the model layer.")] = None
-
-
-class ScanStatus(ApiModel):
-    """What the scanner found."""
-
-    scanned_at: Annotated[Time | None, Field(description="When.")] = None
-    scanner: Annotated[Text64 | None, Field(description="Which scanner and version.")] = None
-    db_updated_at: Annotated[Time | None, Field(description="Age of its database.")] = None
-    os: Annotated[Text64 | None, Field(description="The base system it recognised.")] = None
-    end_of_life: Annotated[bool | None, Field(description="Whether that is past its end of life.")] = None
-    counts: Annotated[Counts | None, Field(description="Findings by severity, exceptions left out.")] = None
-    unfixed: Annotated[Count | None, Field(description="Findings without a fix.")] = None
-    suppressed: Annotated[Count | None, Field(description="Findings under an exception.")] = None
-    expired_exceptions: Annotated[
-        tuple[Text64, ...], Field(max_length=50, description="Exceptions that no longer count.")
-    ] = ()
-    report_uri: Annotated[URI | None, Field(alias="reportURI", description="The whole report.")] = None
-    sbom_digest: Annotated[Text71 | None, Field(description="sha256 of the bill of materials.")] = None
-
-
-class SignatureStatus(ApiModel):
-    """The signature of the image."""
-
-    hook: Annotated[Text40, Field(description="The hook that signed.")]
-    digest: Annotated[Text71, Field(description="What was signed.")]
-    signed_at: Annotated[Time, Field(description="When.")]
-
-
-class ObjectRef(ApiModel):
-    """One object by name and uid."""
-
-    name: Annotated[Text63, Field(description="Its name.")]
-    uid: Annotated[Text64 | None, Field(description="Its uid.")] = None
-
-
-class PromotionRecord(ApiModel):
-    """A promotion that this job asked for."""
-
-    target: Annotated[Text63, Field(description="The ServingTarget.")]
-    name: Annotated[Text63, Field(description="The Promotion.")]
-    state: Annotated[Text32 | None, Field(description="Its state when last seen.")] = None
-
-
 class Hold(ApiModel):
     """A wait for a person, asked for by onInconclusive: Hold."""
 
@@ -267,7 +222,7 @@ class CompressionJobStatus(ApiModel):
         Field(
             max_length=128,
             description="The work beside the steps: resolve, preflight, evaluate.<step>.<target>, "
-            "package, scan.",
+            "package, scan, report.",
         ),
         map_list("name"),
     ] = ()
@@ -290,6 +245,9 @@ class CompressionJobStatus(ApiModel):
         Field(max_length=8, description="Promotions this job asked for."),
         map_list("target"),
     ] = ()
+    report: Annotated[
+        Report | None, Field(description="The page about the run, drawn once it has ended.")
+    ] = None
     conditions: Annotated[
         Conditions,
         Field(

@@ -60,7 +60,7 @@ def attempt_of(
     task: Task, plan: Effective, status: CompressionJobStatus, identity: Identity, number: int
 ) -> Attempt:
     """The attempt of that number in the present incarnation."""
-    given, image = parameters(task, plan, status), _image(task, plan)
+    given, image = parameters(task, plan, status, identity), _image(task, plan)
     hashed: dict[str, Any] = {"parameters": given.wire(), "image": image}
     repeated = measurement_round(status, task)
     if repeated:
@@ -149,7 +149,7 @@ def _checkpoint_seconds(task: Task, plan: Effective) -> float | None:
 
 def _image(task: Task, plan: Effective) -> str:
     images = plan.snapshot
-    if task.part in (Part.PREFLIGHT, Part.STEP):
+    if task.part in (Part.PREFLIGHT, Part.STEP, Part.REPORT):
         return images.runner
     if task.part is Part.EVALUATE:
         target = next(item for item in plan.targets if item.name == task.target)

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import assert_never
 
 from compression_operator.core.actions import Decision
-from compression_operator.core.compression import display, lifecycle
+from compression_operator.core.compression import display, lifecycle, report
 from compression_operator.core.compression.judgement import judge_candidate
 from compression_operator.core.compression.observed import ObservedCompression
 from compression_operator.core.compression.passage import Passage
@@ -44,6 +44,8 @@ def decide(observed: ObservedCompression, now: datetime) -> Decision:
         lifecycle.after_end(passage)
         return passage.decision()
     _pass(passage)
+    if passage.ended:
+        report.request(passage)
     display.show(passage)
     return passage.decision()
 

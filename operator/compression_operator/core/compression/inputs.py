@@ -30,11 +30,15 @@ from compression_operator.core.compression.sources import (
     reference,
     teachers_of,
 )
+from compression_operator.core.compression.summary import report_input
 from compression_operator.core.compression.training import step_parameters
 from compression_operator.core.names import image_tag
+from compression_operator.core.observed import Identity
 
 
-def parameters(task: Task, plan: Effective, status: CompressionJobStatus) -> StageParameters:
+def parameters(
+    task: Task, plan: Effective, status: CompressionJobStatus, identity: Identity
+) -> StageParameters:
     """The parameters of a task whose predecessors have all left their receipts in `status`."""
     match task.part:
         case Part.RESOLVE:
@@ -47,6 +51,8 @@ def parameters(task: Task, plan: Effective, status: CompressionJobStatus) -> Sta
             return _package(plan, status)
         case Part.SCAN:
             return _scan(plan, status)
+        case Part.REPORT:
+            return report_input(plan, status, identity)
         case Part.STEP:
             return step_parameters(plan.step(task.step), plan, status)
         case _:

@@ -12,7 +12,7 @@ from compression_contract.base import digest_of_json
 from compression_contract.keys import API_VERSION
 from compression_operator.api.compressionjob.spec import CompressionJobSpec
 from compression_operator.core.actions import Delete
-from compression_operator.core.compression import release
+from compression_operator.core.compression import release, report
 from compression_operator.core.compression.admission import Refusal, refusal
 from compression_operator.core.compression.effective import Effective, fill, snapshot
 from compression_operator.core.compression.grants import Applicant
@@ -139,16 +139,18 @@ def over_deadline(passage: Passage) -> bool:
 
 
 def after_end(passage: Passage) -> None:
-    """The terminal condition was read back: clean up, mirror the promotions, and go when it is time."""
+    """The terminal condition was read back: draw the page, mirror the promotions, clean up, go in time."""
     observed, policy = passage.observed, passage.observed.spec.run_policy
     release.mirror(passage)
     # Said once more in case the pass that wrote it was cut off; an Event of this key is made only once.
     passage.announce_end()
+    report.draw(passage)
     ended = passage.status.completion_time or passage.now
     if policy.clean_pod_policy != "None":
-        _delete(passage, _unfinished(passage))
+        drawing = report.child_name(passage)
+        _delete(passage, tuple(child for child in _unfinished(passage) if child.name != drawing))
         keep = timedelta() if policy.clean_pod_policy == "All" else observed.keep_finished
-        finished = tuple(child for child in observed.children if child.finished)
+        finished = tuple(child for child in observed.children if child.finished and child.name != drawing)
         if finished and _due(passage, ended + keep):
             _delete(passage, finished)
     ttl = observed.spec.ttl_seconds_after_finished

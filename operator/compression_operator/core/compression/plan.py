@@ -25,6 +25,7 @@ class Part(StrEnum):
     EVALUATE = "evaluate"
     PACKAGE = "package"
     SCAN = "scan"
+    REPORT = "report"
 
 
 ROLES: Final = {
@@ -34,6 +35,7 @@ ROLES: Final = {
     Part.EVALUATE: "evaluate",
     Part.PACKAGE: "package",
     Part.SCAN: "scan",
+    Part.REPORT: "report",
 }
 """The role label of each kind of work."""
 

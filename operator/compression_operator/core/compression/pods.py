@@ -39,6 +39,7 @@ _TEMPLATES: Final[dict[Part, Role]] = {
     Part.EVALUATE: "evaluate",
     Part.PACKAGE: "package",
     Part.SCAN: "scan",
+    Part.REPORT: "default",
 }
 _REGISTRY_PARTS: Final = frozenset({Part.PACKAGE, Part.SCAN})
 _THREADS: Final = "OMP_NUM_THREADS"

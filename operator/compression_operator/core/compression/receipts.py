@@ -222,6 +222,7 @@ def _scanned(passage: Passage, facts: ScanFacts, result: StageResult) -> Failed 
             sbom_digest=facts.sbom_digest,
         )
     )
+    passage.put(Task(Part.SCAN), artifact=artifact_of(result))
     passage.say(On.SCANNED, "True", Why.SCANNED, f"{facts.scanner} found {_findings(facts)}")
     if passage.observed.runtime is None:
         raise LookupError("findings cannot be judged without the administrator's floor")

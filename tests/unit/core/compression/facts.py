@@ -14,6 +14,7 @@ from compression_contract.inputs import (
     PruneInput,
     PTQInput,
     QATInput,
+    ReportInput,
     ResolveInput,
     ScanInput,
     StageInput,
@@ -29,6 +30,7 @@ from compression_contract.results import (
     PairedCounts,
     PreflightFacts,
     Proportion,
+    ReportFacts,
     ResolveFacts,
     ScanFacts,
     SeverityCounts,
@@ -38,6 +40,7 @@ from compression_contract.results import (
     TrainFacts,
 )
 
+STORING = frozenset({"distill", "prune", "ptq", "qat", "evaluate", "scan", "report"})
 SAMPLES = 10_000
 BASELINE = 8_661
 MODEL_DIGEST = digest_of(b"model")
@@ -160,6 +163,8 @@ def facts_for(given: StageInput) -> StageFacts:
             )
         case ScanInput() as asked:
             return scan(asked.image.split("@")[1])
+        case ReportInput():
+            return ReportFacts(page="report.html", bytes=90_000)
         case other:
             raise AssertionError(f"no facts for {other}")
 
@@ -167,7 +172,10 @@ def facts_for(given: StageInput) -> StageFacts:
 def result_for(given: StageInput, facts: StageFacts | None = None) -> StageResult:
     """A valid result; the artifact is named by its input, as a real one is by its content."""
     artifact = None
-    if given.parameters.stage in ("distill", "prune", "ptq", "qat", "evaluate") and given.output:
+    if (
+        given.parameters.stage in ("distill", "prune", "ptq", "qat", "evaluate", "scan", "report")
+        and given.output
+    ):
         artifact = ArtifactRef(uri=given.output, digest=digest_of(given.input_hash.encode()))
     return StageResult(
         input_hash=given.input_hash,

@@ -173,14 +173,15 @@ def test_inputs_that_need_a_receipt_refuse_to_be_made_without_it(whole):
     assert baseline_artifact(plan, passage.status) is None
     for task in (Task(Part.PACKAGE), Task(Part.SCAN), Task(Part.EVALUATE, "ptq", "ort")):
         with pytest.raises(LookupError):
-            parameters(task, plan, passage.status)
+            parameters(task, plan, passage.status, world.observe().identity)
     with pytest.raises(LookupError, match="step ptq has no model"):
         source_of(plan.step("ptq"), plan, passage.status)
     done = CompressionJobStatus.model_validate(whole.status)
     bare = done.candidates[1].results[0].model_copy(update={"evaluation": None})
     candidate = done.candidates[1].model_copy(update={"results": (bare,)})
+    without = done.model_copy(update={"candidates": (candidate,)})
     with pytest.raises(LookupError, match="not stored"):
-        parameters(Task(Part.PACKAGE), plan, done.model_copy(update={"candidates": (candidate,)}))
+        parameters(Task(Part.PACKAGE), plan, without, world.observe().identity)
 
 
 def test_a_run_of_the_full_plan_tells_its_stages_everything():

@@ -339,6 +339,7 @@ def test_a_certain_failure_is_not_held():
 )
 def test_finished_children_go_when_the_policy_says(policy, at_once, later):
     world = World(stored(spec__runPolicy={"cleanPodPolicy": policy})).run()
+    world.end_pods()
     world.settle()
     assert (world.jobs == {}) == at_once
     world.wait(3601).settle()

@@ -41,6 +41,7 @@ def test_a_job_goes_from_resolve_to_a_promotion_and_is_complete():
         "scan",
         "ModelVersion",
         "Promotion",
+        "report",
     ]
     assert world.status["selected"]["step"] == "ptq"
     assert world.status["summary"]["metric"] == "top1 0.8625"

@@ -114,6 +114,7 @@ def test_every_stage_that_meets_samples_is_told_the_task():
         "qat": "TextClassification",
         "package": None,
         "scan": None,
+        "report": "TextClassification",
     }
 
 
