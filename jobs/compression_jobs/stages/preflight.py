@@ -39,6 +39,12 @@ def run(context: StageContext[PreflightInput]) -> StageOutcome:
     wanted = files_of(given.dataset.reader, given.dataset.splits.test)
     artifact = context.fetch(reference, ArtifactKind.DATASET, only=wanted)
     dataset = open_reader(given.dataset.reader, artifact, given.dataset.max_bad_records)
+    if given.num_classes != dataset.facts.num_classes:
+        raise InvalidData(
+            "ClassesDiffer",
+            f"The job speaks of {given.num_classes} classes, the dataset has {dataset.facts.num_classes}; "
+            "correct spec.student.numClasses.",
+        )
     test, judge = dataset.split(given.dataset.splits.test), task(given.task, dataset.facts)
     chosen = metrics.choose([given.metric], judge.metrics, given.num_classes)
     samples = evenly(len(test), given.max_samples)
