@@ -71,6 +71,7 @@ def work(process: runner.Process) -> tuple[bytes, int]:
             raise Misconfigured("StorageMissing", "The pod of an author's code has no store in its input.")
         taker = _Taker(sides(process), storage, given, scratch)
         recorded = delivery.recorded(storage, given)
+        log.info("waiting for the stage", extra={"fields": {"recorded": recorded is not None}})
         while not (arrived() or taker.ended()):
             if recorded is None and process.replica.first:
                 taker.store_checkpoints()
