@@ -14,7 +14,7 @@ PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest
 
 export PYTHONDONTWRITEBYTECODE ?= 1
 
-.PHONY: help demo test lint cluster-up cluster-down cluster-status bench-compression lock generate pin-images clean
+.PHONY: help demo examples test lint cluster-up cluster-down cluster-status bench-compression lock generate pin-images clean
 
 help: ## Show the verbs
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ $(VENV)/.ready: tests/requirements.txt
 
 demo: $(VENV)/.ready ## One manifest from apply to a live prediction (on your cluster: KUBECONFIG=... REGISTRY=...)
 	@$(RUN) -m demo $(if $(REGISTRY),--kubeconfig '$(KUBECONFIG)' --registry '$(REGISTRY)') $(if $(CA),--ca '$(CA)')
+
+examples: $(VENV)/.ready ## Detection, recognition and speech end to end on the cluster, each figure beside its bound
+	@$(RUN) -m demo.examples $(NAMES)
 
 test: $(VENV)/.ready ## Everything: unit, property, chart, component, API, end to end
 	@$(RUN) -m suite

@@ -36,7 +36,7 @@ def main() -> int:
         example.apply_serving(ready)
         example.apply_jobs(ready, console.print)
         console.print(ready.kube.apply(example.manifest("fashion-mnist.yaml")).strip())
-        job = example.until_ended(ready.kube, example.NAME, seen=_Narrator(console))
+        job = example.until_ended(ready.kube, example.NAME, seen=table.Narrator(console))
         return _finish(console, ready.kube, job, begun)
     except (ClusterError, KubeError) as error:
         console.print(f"[red]error:[/] {error}", soft_wrap=True)
@@ -49,20 +49,6 @@ def _elsewhere(chosen: argparse.Namespace) -> platform.Platform:
     return platform.ready_elsewhere(
         chosen.kubeconfig, registry.given(chosen.registry, folder / "config.json", bundle)
     )
-
-
-class _Narrator:
-    """Says each stage once."""
-
-    def __init__(self, console: Console) -> None:
-        self._console, self._last, self._begun = console, "", time.monotonic()
-
-    def __call__(self, job: Mapping[str, Any]) -> None:
-        """Look at the job again."""
-        stage = job.get("status", {}).get("stage", "")
-        if stage and stage != self._last:
-            self._last = stage
-            self._console.print(f"[dim]{time.monotonic() - self._begun:6.1f} s[/]  {stage}")
 
 
 def _finish(console: Console, kube: Kube, job: Mapping[str, Any], begun: float) -> int:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from string import Template
 from typing import Any
@@ -23,6 +24,8 @@ from demo.platform import Platform
 EXAMPLES = Path(__file__).resolve().parents[2] / "crds" / "examples"
 NAME, NAMESPACE, MODEL = "fashion-mnist-1-0-0", "team-a", "fashion-mnist"
 ENDED = ("Complete", "Failed")
+HASHED = ("DATA", "TEACHER")
+"""What a Job's own hash is called in an example."""
 
 
 def manifest(name: str, **values: str) -> str:
@@ -45,8 +48,14 @@ def apply_serving(platform: Platform) -> None:
     platform.kube.apply(yaml.safe_dump_all(documents))
 
 
-def apply_jobs(platform: Platform, say: Callable[[str], None]) -> None:
-    """Prepare the data, then train the teacher on it; each only if it has not been done."""
+def apply_jobs(platform: Platform, say: Callable[[str], None], name: str = "fashion-mnist-data.yaml") -> None:
+    """Prepare the data, then train the teachers on it; each only if it has not been done.
+
+    Args:
+        platform: where.
+        say: told of each Job.
+        name: an example of Jobs; the first makes the dataset, whose digest the others are given.
+    """
     values = {
         "STORAGE": platform.neighbours.storage,
         "CA_BUNDLE": json.dumps(platform.neighbours.ca_bundle)[1:-1],
@@ -55,27 +64,31 @@ def apply_jobs(platform: Platform, say: Callable[[str], None]) -> None:
     }
     cluster = platform.cluster
     store = keep.client(platform.neighbours, NAMESPACE, cluster.authority) if cluster else None
-    for word in ("DATA", "TEACHER"):
-        job = _job(word, values)
-        name = job["metadata"]["name"]
-        if not _ended_job(platform.kube, name):
+    for index in range(len(_documents(name, values))):
+        job = _job(name, index, values)
+        named = job["metadata"]["name"]
+        if not _ended_job(platform.kube, named):
             asked = json.loads(job["spec"]["template"]["metadata"]["annotations"][ANNOTATION_INPUT])
             kept = store is not None and keep.restore(store, asked["output"], asked["inputHash"])
             platform.kube.apply(yaml.safe_dump(job))
-            say(f"Job {name}" + (": kept from an earlier time" if kept else ""))
-            platform.kube.until(f"Job {name}", lambda name=name: _ended_job(platform.kube, name), 1200)
+            say(f"Job {named}" + (": kept from an earlier time" if kept else ""))
+            platform.kube.until(f"Job {named}", partial(_ended_job, platform.kube, named), 1200)
             if store is not None:
                 keep.save(store, asked["output"], asked["inputHash"])
-        values["DATASET_DIGEST"] = values.get("DATASET_DIGEST") or _artifact(platform.kube, name)
+        values["DATASET_DIGEST"] = values.get("DATASET_DIGEST") or _artifact(platform.kube, named)
 
 
-def _job(word: str, values: Mapping[str, str]) -> dict[str, Any]:
-    """One of the two Jobs; its name and input hash follow from what it is to do, not from who does it."""
-    index = {"DATA": 0, "TEACHER": 1}[word]
+def _documents(name: str, values: Mapping[str, str]) -> list[dict[str, Any]]:
+    return list(yaml.safe_load_all(manifest(name, **values)))
+
+
+def _job(name: str, index: int, values: Mapping[str, str]) -> dict[str, Any]:
+    """One of the Jobs; its name and input hash follow from what it is to do, not from who does it."""
 
     def rendered(digest: str) -> dict[str, Any]:
-        known = {**values, f"{word}_HASH": digest, f"{word}_HASH8": digest.removeprefix("sha256:")[:8]}
-        return list(yaml.safe_load_all(manifest("fashion-mnist-data.yaml", **known)))[index]
+        short = digest.removeprefix("sha256:")[:8]
+        known = {f"{word}_HASH": digest for word in HASHED} | {f"{word}_HASH8": short for word in HASHED}
+        return _documents(name, {**values, **known})[index]
 
     blank = rendered("sha256:" + "0" * 64)["spec"]["template"]["metadata"]["annotations"][ANNOTATION_INPUT]
     return rendered(digest_of_json(json.loads(blank)["parameters"]))

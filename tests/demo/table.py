@@ -5,6 +5,7 @@ Owns the reading of a finished CompressionJob's status for a person.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,6 +17,20 @@ from rich.text import Text
 from demo.prediction import Live
 
 MARKS = {"Pass": "[green]✔ Pass[/]", "Fail": "[red]✘ Fail[/]", "Inconclusive": "[yellow]? Inconclusive[/]"}
+
+
+class Narrator:
+    """Says each stage once."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._last, self._begun = console, "", time.monotonic()
+
+    def __call__(self, job: Mapping[str, Any]) -> None:
+        """Look at the job again."""
+        stage = job.get("status", {}).get("stage", "")
+        if stage and stage != self._last:
+            self._last = stage
+            self._console.print(f"[dim]{time.monotonic() - self._begun:6.1f} s[/]  {stage}")
 
 
 def show(console: Console, job: Mapping[str, Any], deployment: Mapping[str, Any], live: Live | None) -> None:

@@ -24,20 +24,20 @@ from compression_jobs.sources.layout import DIGITS, Moments, png, stream
 if TYPE_CHECKING:
     from PIL import ImageDraw
 
-SIZE: Final = 96
+SIZE: Final = 64
 """Pixels of a side."""
 DEFECTS: Final = ("missing_hole", "mouse_bite", "open_circuit", "short", "spur", "spurious_copper")
 TRAIN_SAMPLES: Final = 1600
 TEST_SAMPLES: Final = 400
 _FINE: Final = 3
 """Drawn so much larger and brought down again, for smooth edges."""
-_TRACKS: Final = 6
+_TRACKS: Final = 4
 _PITCH: Final = SIZE / _TRACKS
 _WIDTH: Final = 4.0
 """Of a trace."""
 _PAD: Final = 5.0
 _HOLE: Final = 2.0
-_MAX_DEFECTS: Final = 4
+_MAX_DEFECTS: Final = 3
 _APART: Final = 14.0
 """Least distance of pads and defects from each other, along a trace and its neighbours."""
 
@@ -80,7 +80,7 @@ class Board:
 
 
 def draw(random: np.random.RandomState) -> Board:
-    """A board with up to four defects; one in ten has none."""
+    """A board with up to three defects; one in ten has none."""
     from PIL import Image, ImageDraw  # noqa: PLC0415 - the image that resolves inputs has none
 
     image = Image.new("L", (SIZE * _FINE, SIZE * _FINE), 0)
@@ -139,9 +139,9 @@ class _Plan:
     @classmethod
     def drawn(cls, random: np.random.RandomState) -> _Plan:
         heights = [_PITCH * (track + 0.5) + random.uniform(-1.5, 1.5) for track in range(_TRACKS)]
-        jog, shift = random.uniform(20, SIZE - 30), random.uniform(-4, 4)
+        jog, shift = random.uniform(16, SIZE - 20), random.uniform(-4, 4)
         plan = cls(heights, jog, shift, [])
-        for _ in range(random.randint(_TRACKS, 2 * _TRACKS)):
+        for _ in range(random.randint(_TRACKS, 2 * _TRACKS + 1)):
             found = plan.place(random)
             if found is not None:
                 plan.pads.append(found)

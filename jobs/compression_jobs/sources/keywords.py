@@ -27,7 +27,7 @@ from compression_jobs.sources.layout import DIGITS, Moments, stream
 WORDS: Final = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 HOW: Final = LogMel(sample_rate=8000, window=256, hop=100)
 BANDS, FRAMES = 32, 64
-TRAIN_SAMPLES: Final = 4000
+TRAIN_SAMPLES: Final = 2400
 TEST_SAMPLES: Final = 1000
 _TESTED: Final = 4
 """Every fourth voice is tested with."""

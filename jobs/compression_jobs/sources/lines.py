@@ -23,17 +23,16 @@ from compression_jobs.sources.layout import DIGITS, Moments, png, stream
 if TYPE_CHECKING:
     from PIL import ImageFont
 
-HEIGHT, WIDTH = 32, 128
+HEIGHT, WIDTH = 32, 96
 ALPHABET: Final = (
     "的一是不了人我在有他这中大来上个国到说们"
     "为子和你地出道也时年得就那要下以生会自着"
-    "去之过家学对可她里后小么心多天而能好都然"
 )
-"""Sixty of the most frequent characters of written Chinese."""
-TRAIN_SAMPLES: Final = 4000
+"""Forty of the most frequent characters of written Chinese."""
+TRAIN_SAMPLES: Final = 3000
 TEST_SAMPLES: Final = 500
-_LENGTHS: Final = (2, 6)
-_SIZES: Final = (18, 21)
+_LENGTHS: Final = (1, 4)
+_SIZES: Final = (20, 23)
 """Of a character, in pixels."""
 
 log = logging.getLogger(__name__)

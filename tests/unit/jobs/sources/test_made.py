@@ -132,7 +132,7 @@ def test_a_word_that_is_no_recording_is_named(tmp_path):
 
 
 def test_the_alphabet_repeats_no_character():
-    assert len(set(lines.ALPHABET)) == len(lines.ALPHABET) == 60
+    assert len(set(lines.ALPHABET)) == len(lines.ALPHABET) == 40
 
 
 def test_a_font_below_the_folder_is_found_and_renders_ink(tmp_path):
