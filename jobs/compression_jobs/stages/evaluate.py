@@ -75,6 +75,7 @@ def run(context: StageContext[EvaluateInput]) -> StageOutcome:
     facts = EvaluateFacts(
         target=given.target.name,
         samples=len(chosen),
+        bad_records=len(data.split.bad),
         candidate=measurements[0],
         baseline=measurements[1] if len(measurements) > 1 else None,
         paired=_paired(wanted, answers),
@@ -113,7 +114,7 @@ def _data(context: StageContext[EvaluateInput]) -> Data:
     given = context.parameters.dataset
     reference = ArtifactRef(uri=given.uri, digest=given.digest)
     artifact = context.fetch(reference, ArtifactKind.DATASET, only=files_of(given.reader, given.splits.test))
-    dataset = open_reader(given.reader, artifact)
+    dataset = open_reader(given.reader, artifact, given.max_bad_records)
     found = task(context.parameters.task, dataset.facts)
     return Data(dataset.facts, dataset.split(given.splits.test), found)
 
