@@ -6,25 +6,27 @@ from pathlib import Path
 
 import numpy as np
 
+from compression_contract.methods import Quanters
 from compression_jobs import framework
-from compression_jobs.exporters.program import save_program
+from compression_jobs.exporters.program import input_spec, save_program
 from compression_jobs.framework import nn, paddle
-from compression_jobs.quantizers import slim
+from compression_jobs.quantizers import aware, slim
+from compression_jobs.quantizers.ranges import observe
 from support import tiny
 
 
 class Network(nn.Layer):  # type: ignore[misc]
-    """A convolution, a depthwise one, and a layer to classes."""
+    """A convolution, a depthwise one beside a shortcut, pooling, and a layer to classes."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.body = nn.Sequential(
-            nn.Conv2D(1, 8, 3, padding=1), nn.ReLU(), nn.Conv2D(8, 8, 3, padding=1, groups=8), nn.ReLU()
-        )
-        self.head = nn.Sequential(nn.Flatten(), nn.Linear(128, tiny.CLASSES))
+        self.stem = nn.Sequential(nn.Conv2D(1, 8, 3, padding=1), nn.ReLU())
+        self.body = nn.Conv2D(8, 8, 3, padding=1, groups=8)
+        self.head = nn.Sequential(nn.ReLU(), nn.AvgPool2D(2), nn.Flatten(), nn.Linear(32, tiny.CLASSES))
 
     def forward(self, x):
-        return self.head(self.body(x))
+        found = self.stem(x)
+        return self.head(self.body(found) + found)
 
 
 class Words(nn.Layer):  # type: ignore[misc]
@@ -93,3 +95,18 @@ def _save(network: nn.Layer, prefix: Path, inputs: list[tuple[str, list[int | No
     ]
     paddle.jit.save(network, str(prefix), input_spec=spec)
     return files(prefix)
+
+
+def trained_program(prefix: Path) -> tuple[tuple[Path, Path], np.ndarray, np.ndarray]:
+    """A program of a network under fake quantisation, samples, and what the network answers to them."""
+    framework.start(1)
+    samples = tiny.normalised(tiny.images(np.arange(96) % tiny.CLASSES, seed=7))
+    network = Network()
+    prepared = aware.prepare(network, Quanters(), observe(network, [samples[:32], samples[32:64]]))
+    prepared.train()
+    prepared(paddle.to_tensor(samples))
+    prepared.eval()
+    with paddle.no_grad():
+        answers = prepared(paddle.to_tensor(samples)).numpy()
+    slim.save_trained(prepared, input_spec(tiny.SHAPE), prefix)
+    return files(prefix), samples, answers

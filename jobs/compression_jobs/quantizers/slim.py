@@ -49,7 +49,33 @@ def prepare_training(network: Any) -> Any:
     Weights by the largest value of each output channel, activations by a moving average of the largest. Paths
     of layers stay as they are.
     """
-    engine = paddleslim.QAT(
+    prepared = _engine().quantize(network)
+    # It also observes each layer's output, before batch normalisation, which no exporter may use.
+    for parent in prepared.sublayers(include_self=True):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.quant.quant_layers.MAOutputScaleLayer):
+                setattr(parent, name, child._layer)  # noqa: SLF001 - it has no public name
+    return prepared
+
+
+def save_trained(network: Any, specification: list[Any], prefix: Path) -> None:
+    """Write a prepared network with its grids as a program that Paddle Inference runs on integers.
+
+    Args:
+        network: a prepared one with PaddleSlim's own quanters; it cannot be trained on afterwards.
+        specification: of its input, `program.input_spec`.
+        prefix: of the program.
+    """
+    network.eval()
+    try:
+        _engine().save_quantized_model(network, str(prefix), input_spec=specification)
+    finally:
+        paddle.disable_static()
+    prefix.with_name(f"{prefix.name}{WEIGHTS_SUFFIX}.info").unlink(missing_ok=True)
+
+
+def _engine() -> Any:
+    return paddleslim.QAT(
         config={
             "weight_quantize_type": "channel_wise_abs_max",
             "activation_quantize_type": "moving_average_abs_max",
@@ -57,13 +83,6 @@ def prepare_training(network: Any) -> Any:
             "onnx_format": True,
         }
     )
-    prepared = engine.quantize(network)
-    # It also observes each layer's output, before batch normalisation, which no exporter may use.
-    for parent in prepared.sublayers(include_self=True):
-        for name, child in list(parent.named_children()):
-            if isinstance(child, nn.quant.quant_layers.MAOutputScaleLayer):
-                setattr(parent, name, child._layer)  # noqa: SLF001 - it has no public name
-    return prepared
 
 
 def begin_at(quanter: Any, largest: float) -> None:

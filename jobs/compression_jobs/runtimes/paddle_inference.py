@@ -35,6 +35,14 @@ REACHING_OUT: Final = re.compile(
     r"send(_.*)?|recv(_.*)?|c_.*|barrier|distributed_.*)$"
 )
 """Operators that read files, run code or talk to others: a model file must not make the evaluator do that."""
+ON_INTEGERS: Final = frozenset(
+    {"conv2d", "fused_conv2d", "depthwise_conv2d", "elementwise_add", "fused_elementwise_add"}
+)
+"""Paddle 2.6's operators that answer on integers as their scales say.
+
+Fully connected layers do not: those with a scale for each output take the first one's for all. Pooling fails
+where the pooled tensor has a signed grid.
+"""
 _REPORTED: Final = re.compile(
     r"quantized\s+(\d+)\s+(fused_conv2d|conv2d|fc|matmul|fusion_\w+|multi_gru)\s+ops\b"
 )
@@ -81,7 +89,7 @@ class PaddleInference:
         config.enable_mkldnn()
         config.enable_memory_optim()
         if quantised:
-            config.enable_mkldnn_int8()
+            config.enable_mkldnn_int8(set(ON_INTEGERS))
         with _standard_error() as said:
             try:
                 predictor = inference.create_predictor(config)

@@ -15,7 +15,7 @@ from compression_contract.results import TrainFacts
 from compression_jobs import candidates, framework, models, students
 from compression_jobs.context import StageContext, StageOutcome
 from compression_jobs.exporters.convert import to_int8_onnx
-from compression_jobs.exporters.program import save_program
+from compression_jobs.exporters.program import input_spec, save_program
 from compression_jobs.exporters.request import Report
 from compression_jobs.exporters.scales import write_scales
 from compression_jobs.models import WEIGHTS_FILE, Architecture, load_network
@@ -106,4 +106,8 @@ def _export(
     output, samples = folder / candidates.MODEL_FILE, batches.first(MAX_EDGE_SAMPLES)
     report = to_int8_onnx(scratch / "float", output, layers, samples, given.onnx_opset, scratch)
     candidates.keep_formats(folder, given.formats, scratch)
+    if candidates.PROGRAM_FORMAT in given.formats:
+        specification = input_spec(architecture.input_shape, architecture.input_type)
+        slim.save_trained(network, specification, scratch / "trained")
+        candidates.keep_program(folder, scratch / "trained")
     return report
