@@ -7,13 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Generic
 
+from compression_operator.cluster.act import ClusterEffects
+from compression_operator.cluster.cache import Cache
 from compression_operator.cluster.client import Client
 from compression_operator.cluster.observe_compression import CompressionJobObserver
 from compression_operator.cluster.observe_runtime import CompressionRuntimeObserver
 from compression_operator.cluster.observe_target import ServingTargetObserver
+from compression_operator.cluster.progress import ProgressReader
 from compression_operator.cluster.reader import Reader
 from compression_operator.cluster.resources import COMPRESSION_JOB, COMPRESSION_RUNTIME, SERVING_TARGET
 from compression_operator.core import runtime
@@ -49,3 +52,8 @@ def controllers(reader: Reader, client: Client, keep_finished: timedelta) -> Map
         COMPRESSION_JOB.kind: Pair(CompressionJobObserver(reader, keep_finished).observe, decide_compression),
         SERVING_TARGET.kind: Pair(ServingTargetObserver(reader, client).observe, decide_promotion),
     }
+
+
+async def follow(client: Client, cache: Cache, effects: ClusterEffects) -> None:
+    """Show how far trainings are, beside the passes and decided by nothing."""
+    await ProgressReader(client, cache, effects, lambda: datetime.now(UTC)).follow()

@@ -15,7 +15,7 @@ from compression_operator.cluster.credentials import NoCredentialsError
 from compression_operator.cluster.errors import ApiError
 from compression_operator.cluster.resources import OWN_KINDS
 from compression_operator.cluster.sync import NotInstalledError
-from compression_operator.controllers import controllers
+from compression_operator.controllers import controllers, follow
 from compression_operator.process import Parts, StartError, run
 from compression_operator.settings import PREFIX, Settings
 from compression_operator.telemetry import logs
@@ -38,7 +38,7 @@ def main() -> int:
     logs.configure(settings.log_format, settings.log_level)
     try:
         keep = timedelta(seconds=settings.keep_finished_seconds)
-        asyncio.run(run(settings, Parts(OWN_KINDS, partial(controllers, keep_finished=keep))))
+        asyncio.run(run(settings, Parts(OWN_KINDS, partial(controllers, keep_finished=keep), follow)))
     except (StartError, NotInstalledError, NoCredentialsError) as error:
         structlog.get_logger(__name__).critical("cannot start", error=str(error))
         return EXIT_CONFIG

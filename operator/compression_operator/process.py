@@ -12,7 +12,7 @@ import os
 import secrets
 import signal
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -51,6 +51,8 @@ class Parts:
 
     kinds: tuple[ResourceType, ...]
     controllers: Callable[[Reader, Client], Mapping[str, Controller[Any]]]
+    beside: Callable[[Client, Cache, ClusterEffects], Coroutine[Any, Any, None]] | None = None
+    """What runs beside the passes while this process leads; it must not raise."""
 
 
 async def run(settings: Settings, parts: Parts) -> None:
@@ -101,7 +103,7 @@ class Process:
     async def lead(self, client: Client, health: HealthServer) -> None:
         """Be the one that writes, until a signal."""
         cache = Cache()
-        engine = self._engine(client, cache)
+        engine, effects = self._engine(client, cache)
         sync = Synchroniser(client, cache, self.settings.served)
         await sync.fill()
         registry = kopf.OperatorRegistry()
@@ -113,7 +115,9 @@ class Process:
 
         kopf.on.cleanup(registry=registry)(close_ports)
         engine.start(self.settings.workers)
-        resync = asyncio.create_task(sync.keep(self.settings.resync_seconds, engine.add), name="resync")
+        tasks = [asyncio.create_task(sync.keep(self.settings.resync_seconds, engine.add), name="resync")]
+        if self.parts.beside is not None:
+            tasks.append(asyncio.create_task(self.parts.beside(client, cache, effects), name="beside"))
         self.readiness.state = "leading"
         self.metrics.leader.set(1)
         served = self.settings.served
@@ -123,12 +127,13 @@ class Process:
                 registry=registry, settings=kopf_settings(), clusterwide=not served, namespaces=served
             )
         finally:
-            resync.cancel()
-            await asyncio.gather(resync, return_exceptions=True)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await engine.stop()
             _log.info("stopped")
 
-    def _engine(self, client: Client, cache: Cache) -> Engine:
+    def _engine(self, client: Client, cache: Cache) -> tuple[Engine, ClusterEffects]:
         kinds = {resource.kind: resource for resource in self.parts.kinds}
         routes = Routes(cache)
 
@@ -136,11 +141,11 @@ class Process:
             for key in routes.of_own(kind, raw):
                 engine.add(key)
 
-        effects = ClusterEffects(client, cache, _clock, kinds, changed)
+        effects = ClusterEffects(client, cache, clock, kinds, changed)
         decisions = self.parts.controllers(Reader(client, cache), client)
-        engine = Engine(Reconciler(decisions, effects, _clock, self.metrics), self.metrics)
+        engine = Engine(Reconciler(decisions, effects, clock, self.metrics), self.metrics)
         self.metrics.watch_queue(lambda: len(engine.queue), lambda: engine.queue.deadlines)
-        return engine
+        return engine, effects
 
 
 async def _check_admission(settings: Settings, client: Client) -> None:
@@ -194,5 +199,6 @@ async def _until_signal(task: asyncio.Task[None]) -> bool:
     return True
 
 
-def _clock() -> datetime:
+def clock() -> datetime:
+    """The operator's time: UTC."""
     return datetime.now(UTC)

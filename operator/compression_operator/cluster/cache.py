@@ -8,7 +8,7 @@ here proves nothing; whoever must be sure asks the API server.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -233,6 +233,16 @@ class Cache:
             for child in found
         ]
         return tuple(sorted(views, key=lambda view: (view.created, view.name)))
+
+    def running(self, role: str) -> Iterator[tuple[Key, str, PodView]]:
+        """The first pod of each Job of a role that runs now, with the Job's owner and name."""
+        for child in self._jobs.values():
+            view = child.view
+            if view.role != role or view.complete or view.failed or view.deleting:
+                continue
+            for _, pod in child.pods.values():
+                if pod.rank == 0 and pod.phase == "Running" and pod.terminated is None:
+                    yield child.owner, view.name, pod
 
     def unanswered(self, owner_uid: str) -> list[ChildJob]:
         """Jobs that have ended without a pod that tells how, where nobody has asked the API server yet."""

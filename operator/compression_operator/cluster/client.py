@@ -16,7 +16,7 @@ import orjson
 
 from compression_operator.cluster.credentials import Credentials
 from compression_operator.cluster.errors import ApiError, UnavailableError, error_of
-from compression_operator.cluster.resources import ResourceType
+from compression_operator.cluster.resources import POD, ResourceType
 
 Json = dict[str, Any]
 
@@ -37,6 +37,15 @@ class _Request:
     body: Mapping[str, Any] | None = None
     params: Mapping[str, str] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """How much of a log is read: of which container, how many lines, how many bytes at most."""
+
+    container: str
+    lines: int
+    limit: int
 
 
 CallListener = Callable[[str, ResourceType, int, float], None]
@@ -134,7 +143,23 @@ class Client:
         }
         return await self._call("delete", resource, _Request("DELETE", resource.path(namespace, name), body))
 
+    async def tail(self, namespace: str, pod: str, tail: Tail) -> bytes:
+        """The last lines of a container's log."""
+        params = {
+            "container": tail.container,
+            "tailLines": str(tail.lines),
+            "limitBytes": str(tail.limit),
+        }
+        request = _Request("GET", POD.path(namespace, pod, "log"), params=params)
+        code, raw = await self._send("log", POD, request)
+        if code != 200:
+            self._parse(code, raw)
+        return raw[: tail.limit]
+
     async def _call(self, verb: str, resource: ResourceType, request: _Request) -> Json:
+        return self._parse(*await self._send(verb, resource, request))
+
+    async def _send(self, verb: str, resource: ResourceType, request: _Request) -> tuple[int, bytes]:
         if request.method != "GET":
             self.fence()
         begun = time.monotonic()
@@ -156,7 +181,7 @@ class Client:
             ) from error
         finally:
             self._listener(verb, resource, code, time.monotonic() - begun)
-        return self._parse(code, raw)
+        return code, raw
 
     def _parse(self, code: int, raw: bytes) -> Json:
         try:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from compression_operator.api.compressionjob.status import CompressionJobStatus
+from compression_operator.core.compression.effective import Effective
 from compression_operator.core.compression.passage import Passage
 from compression_operator.core.compression.plan import Part, Task, work_of
 from compression_operator.core.compression.words import On
@@ -55,7 +57,7 @@ def _stage(passage: Passage) -> str:
 def _doing(passage: Passage) -> str:
     """The word for the task that runs now."""
     status = passage.status
-    for task in _tasks(passage):
+    for task in _tasks(passage.plan):
         if work_of(status, task).state == "Running":
             if task.part is Part.STEP:
                 return f"{_STEP_WORDS.get(passage.plan.step(task.step).type, 'Running')} ({task.step})"
@@ -63,9 +65,8 @@ def _doing(passage: Passage) -> str:
     return "Publishing" if status.scan is not None else "Running"
 
 
-def _tasks(passage: Passage) -> list[Task]:
+def _tasks(plan: Effective) -> list[Task]:
     """All work that the plan may need, in order."""
-    plan = passage.plan
     tasks = [Task(Part.RESOLVE)]
     if plan.teachers_used:
         tasks.append(Task(Part.PREFLIGHT))
@@ -77,16 +78,26 @@ def _tasks(passage: Passage) -> list[Task]:
 
 
 def _percent(passage: Passage) -> int:
-    """Share of the tasks that are decided; a skipped step takes its measurements along."""
     if passage.conditions.is_true(On.COMPLETE):
         return 100
     if passage.status.runtime_snapshot is None:
         return 0
+    return percent(passage.plan, passage.status)
+
+
+def percent(plan: Effective, status: CompressionJobStatus) -> int:
+    """Share of the tasks that are decided, the running step by its own progress.
+
+    A skipped step takes its measurements along.
+    """
     over = {"Succeeded", "Skipped", "Failed"}
-    tasks, done = _tasks(passage), 0
+    tasks, done = _tasks(plan), 0.0
     for task in tasks:
-        own = work_of(passage.status, task).state in over
+        work = work_of(status, task)
         step = Task(Part.STEP, task.step)
-        skipped = task.part is Part.EVALUATE and work_of(passage.status, step).state in ("Skipped", "Failed")
-        done += own or skipped
-    return min(99, 100 * done // (len(tasks) + 1))
+        skipped = task.part is Part.EVALUATE and work_of(status, step).state in ("Skipped", "Failed")
+        if work.state in over or skipped:
+            done += 1
+        elif work.state == "Running" and work.progress is not None:
+            done += work.progress.percent / 100
+    return min(99, int(100 * done / (len(tasks) + 1)))

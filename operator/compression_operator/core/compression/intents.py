@@ -36,6 +36,7 @@ def intend(passage: Passage, task: Task, attempts: Attempts) -> None:
         task,
         state="Running",
         message=None,
+        progress=None,
         attempt=following.number,
         attempts=AttemptCounts(retryable=attempts.retryable, infra=attempts.infra),
         child=child,

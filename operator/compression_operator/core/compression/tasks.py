@@ -169,7 +169,9 @@ def _admitted(passage: Passage) -> None:
 
 
 def _done(passage: Passage, task: Task, work: Work) -> None:
-    passage.put(task, state="Succeeded", message=None, completion_time=passage.now, retry_at=None)
+    passage.put(
+        task, state="Succeeded", message=None, progress=None, completion_time=passage.now, retry_at=None
+    )
     key = f"{task.name}/{work.attempt}/{passage.status.incarnation or 0}/done"
     if task.part is not Part.EVALUATE:
         # A measurement is announced together with its verdict.
