@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SIZE: Final = 64
 """Pixels of a side."""
 DEFECTS: Final = ("missing_hole", "mouse_bite", "open_circuit", "short", "spur", "spurious_copper")
-TRAIN_SAMPLES: Final = 1600
+TRAIN_SAMPLES: Final = 1200
 TEST_SAMPLES: Final = 400
 _FINE: Final = 3
 """Drawn so much larger and brought down again, for smooth edges."""
@@ -38,8 +38,8 @@ _WIDTH: Final = 4.0
 _PAD: Final = 5.0
 _HOLE: Final = 2.0
 _MAX_DEFECTS: Final = 3
-_APART: Final = 14.0
-"""Least distance of pads and defects from each other, along a trace and its neighbours."""
+_APART: Final = (12.0, 7.0)
+"""Least distance of pads and defects from each other, along one trace and along two neighbours."""
 
 log = logging.getLogger(__name__)
 Box = tuple[float, float, float, float]
@@ -141,7 +141,7 @@ class _Plan:
         heights = [_PITCH * (track + 0.5) + random.uniform(-1.5, 1.5) for track in range(_TRACKS)]
         jog, shift = random.uniform(16, SIZE - 20), random.uniform(-4, 4)
         plan = cls(heights, jog, shift, [])
-        for _ in range(random.randint(_TRACKS, 2 * _TRACKS + 1)):
+        for _ in range(random.randint(2, _TRACKS + 1)):
             found = plan.place(random)
             if found is not None:
                 plan.pads.append(found)
@@ -164,15 +164,22 @@ class _Plan:
             if number not in self.without_hole:
                 pen.disc(x, self.height(track, x), _HOLE, 0)
 
-    def place(self, random: np.random.RandomState, tracks: int = _TRACKS) -> tuple[int, float] | None:
-        """A free track and place, or None if none was found in some tries."""
-        for _ in range(20):
-            track, x = random.randint(tracks), random.uniform(7, SIZE - 7)
-            straight = not -6 < x - self.jog < abs(self.shift) + 6
-            if straight and all(abs(track - other) > 1 or abs(x - at) > _APART for other, at in self.taken):
-                self.taken.append((track, x))
+    def place(self, random: np.random.RandomState, wide: int = 1) -> tuple[int, float] | None:
+        """A free place on so many neighbouring tracks, by the first; None if none was found in some tries."""
+        for _ in range(30):
+            track, x = random.randint(_TRACKS - wide + 1), random.uniform(6, SIZE - 6)
+            straight = not -4 < x - self.jog < abs(self.shift) + 4
+            if straight and all(self._apart(track + more, x) for more in range(wide)):
+                self.taken += [(track + more, x) for more in range(wide)]
                 return track, x
         return None
+
+    def _apart(self, track: int, x: float) -> bool:
+        """Whether a place is far enough from all that are taken."""
+        return all(
+            abs(track - other) >= len(_APART) or abs(x - at) > _APART[abs(track - other)]
+            for other, at in self.taken
+        )
 
 
 def _missing_hole(plan: _Plan, _: _Pen, random: np.random.RandomState) -> Box | None:
@@ -213,22 +220,20 @@ def _open_circuit(plan: _Plan, pen: _Pen, random: np.random.RandomState) -> Box 
 
 
 def _short(plan: _Plan, pen: _Pen, random: np.random.RandomState) -> Box | None:
-    found = plan.place(random, _TRACKS - 1)
+    found = plan.place(random, 2)
     if found is None:
         return None
     track, x = found
-    plan.taken.append((track + 1, x))
     top, bottom, half = plan.height(track, x), plan.height(track + 1, x), random.uniform(1.2, 2)
     pen.bar((x - half, top, x + half, bottom), 255)
     return _around(x, (top + bottom) / 2, half + 2, (bottom - top) / 2)
 
 
 def _spurious_copper(plan: _Plan, pen: _Pen, random: np.random.RandomState) -> Box | None:
-    found = plan.place(random, _TRACKS - 1)
+    found = plan.place(random, 2)
     if found is None:
         return None
     track, x = found
-    plan.taken.append((track + 1, x))
     y, radius = (plan.height(track, x) + plan.height(track + 1, x)) / 2, random.uniform(1.6, 2.6)
     pen.disc(x, y, radius, 255)
     return _around(x, y, radius + 1.5, radius + 1.5)

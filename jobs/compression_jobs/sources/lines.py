@@ -24,10 +24,7 @@ if TYPE_CHECKING:
     from PIL import ImageFont
 
 HEIGHT, WIDTH = 32, 96
-ALPHABET: Final = (
-    "的一是不了人我在有他这中大来上个国到说们"
-    "为子和你地出道也时年得就那要下以生会自着"
-)
+ALPHABET: Final = "的一是不了人我在有他这中大来上个国到说们为子和你地出道也时年得就那要下以生会自着"
 """Forty of the most frequent characters of written Chinese."""
 TRAIN_SAMPLES: Final = 3000
 TEST_SAMPLES: Final = 500
