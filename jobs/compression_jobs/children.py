@@ -40,7 +40,8 @@ def run(
     Raises:
         OutOfMemory: the kernel killed the child.
         TransferFailed: ChildTimedOut.
-        Defect: ChildFailed, with the last line of its standard error.
+        Defect: ChildFailed, with the last line of its standard error; where a signal ended it, what it said
+            is in the cause, a CalledProcessError.
     """
     try:
         done = subprocess.run(
@@ -73,7 +74,9 @@ def _require_end(done: subprocess.CompletedProcess[str], doing: str, *, check: b
     last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1][-_TAIL:]
     if done.returncode < 0:
         name = _signal_name(-done.returncode)
-        raise Defect("ChildFailed", f"The process for {doing} was ended by {name}; its last words: {last}")
+        raise Defect(
+            "ChildFailed", f"The process for {doing} was ended by {name}; its last words: {last}"
+        ) from subprocess.CalledProcessError(done.returncode, done.args, done.stdout, done.stderr)
     if check and done.returncode != 0:
         raise Defect("ChildFailed", f"The process for {doing} ended with code {done.returncode}: {last}")
 

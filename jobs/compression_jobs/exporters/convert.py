@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import sys
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,8 @@ from compression_jobs.exporters.scales import LayerScales, write_scales
 log = logging.getLogger(__name__)
 
 TIMEOUT_SECONDS: Final = 1800.0
+_UNKNOWN: Final = re.compile(r"operators not supported yet, including ([^\n]*?),?\s*$", re.MULTILINE)
+"""How paddle2onnx 1.3 names them before it aborts."""
 _PACKAGES: Final = str(Path(__file__).resolve().parents[2])
 """The child loads the packages that we were loaded from."""
 
@@ -99,7 +102,7 @@ def _run(request: Request, scratch: Path) -> Report:
             check=False,
         )
     except Defect as error:  # the converter's native half ends its process on what it does not know
-        raise _failed(error.message) from error
+        raise _failed(_said(error)) from error
     if done.returncode != 0:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
         raise Defect("ChildFailed", f"The process for converting to ONNX failed: {last}")
@@ -107,6 +110,13 @@ def _run(request: Request, scratch: Path) -> Report:
     if report.problem:
         raise _failed(f"{report.problem}.")
     return report
+
+
+def _said(error: Defect) -> str:
+    """Which operators the converter does not know, or else how it ended."""
+    words = getattr(error.__cause__, "stdout", "") or ""
+    unknown = _UNKNOWN.search(words)
+    return f"paddle2onnx does not know the operators {unknown[1]}." if unknown else error.message
 
 
 def _failed(why: str) -> InvalidInput:

@@ -24,6 +24,9 @@ _NOT_NEGATIVE: Final = frozenset({"Relu", "Sigmoid", "HardSigmoid", "Softmax"})
 _CONSTANT_BELOW: Final = {"HardSwish": -3.0, "HardSigmoid": -3.0}
 """Below this their answer is the same (0), as ONNX defines them."""
 _FEW: Final = 8
+"""Numbers below zero that a grid from 0 to 255 can do without."""
+_CUT_OFF: Final = 1.05
+"""From this share of a grid's end on, values are cut off for a purpose."""
 _CENTRE: Final = 128
 _MOST_OF_SIGNED: Final = 127
 _SAME: Final = 1e-6
@@ -88,20 +91,26 @@ def clip_bounds(graph: Graph, clip: Any) -> Bounds:
     return Bounds(-math.inf if low is None else low, math.inf if high is None else high)
 
 
-def learned(graph: Graph, layer: LayerScales, tensor: str) -> Grid:
-    """The grid for a layer's input that its training learned.
+def learned(graph: Graph, layer: LayerScales, tensor: str, reached: float) -> Grid:
+    """The grid for a layer's input that its training or calibration chose.
 
-    Signed grids were learned from -127 to 127. A tensor that cannot be negative needs no more than their
-    upper half: its bytes start at zero, and what cuts off below zero can be left out. Behind a ReLU the
-    learned step is kept, and values up to twice the learned largest are not cut off; behind a ReLU6 the
-    learned ends are kept, and the step is finer.
+    Signed grids were chosen from -127 to 127. A tensor that cannot be negative needs no more than their upper
+    half: its bytes start at zero, and what cuts off below zero can be left out. Where its values stay below
+    the chosen end, the step is kept, and the answers are those of the chosen grid to the last bit. Where they
+    do not, the end was chosen to cut off: it is kept, and the step is finer.
+
+    Args:
+        graph: the float one.
+        layer: what was chosen.
+        tensor: the layer's input.
+        reached: its typical largest value on calibration data.
     """
     known, step = bounds(graph, tensor), layer.input_step
     zero_point = layer.input_zero_point
     if known.low < 0:
         return Grid(step, _CENTRE if zero_point is None else zero_point)
     top = (_MOST_OF_SIGNED if zero_point is None else LARGEST - zero_point) * step
-    keeps_step = zero_point is None or zero_point <= _FEW
+    keeps_step = reached <= top * _CUT_OFF if zero_point is None else zero_point <= _FEW
     if keeps_step and step * LARGEST <= known.high * (1 + _SAME):
         return Grid(step, 0)
     return Grid(min(top, known.high) / LARGEST, 0)

@@ -72,9 +72,12 @@ def quantise(
             f"weight {lost.weight!r}"
         )
     stored = {}
+    ranges = edges.measure(float_model, _cut_below(graph, found), calibration)
     for node in found:
         layer = by_weight[node.input[1]]
-        _put(graph, activations, node, layer, factors)
+        grid = grids.learned(graph, layer, node.input[0], ranges.get(node.input[0], (0.0, 0.0))[1])
+        _quantise_weight(graph, node, grid, layer, factors)
+        activations.feed([node], node.input[0], grid)
         stored[layer.weight] = graph.producer(node.input[1]).input[0]  # type: ignore[union-attr]
     activations.spread()
     edges.close(graph, activations, found, (float_model, calibration))
@@ -83,10 +86,16 @@ def quantise(
     return Done(stored, tuple(quantise_tables(graph)) if found else ())
 
 
-def _put(
+def _cut_below(graph: Graph, nodes: Sequence[Any]) -> list[str]:
+    """Inputs of nodes that cannot be negative."""
+    computed = dict.fromkeys(node.input[0] for node in nodes if graph.producer(node.input[0]) is not None)
+    return [tensor for tensor in computed if grids.bounds(graph, tensor).low >= 0]
+
+
+def _quantise_weight(
     graph: Graph,
-    activations: Activations,
     node: Any,
+    grid: grids.Grid,
     layer: LayerScales,
     factors: Mapping[str, NDArray[np.float32]],
 ) -> None:
@@ -96,11 +105,9 @@ def _put(
         raise ExportProblem(
             f"layer {layer.layer!r} has {channels} output channels, and {steps.size} steps for its weight"
         )
-    grid = grids.learned(graph, layer, node.input[0])
     steps = wide_enough(graph, node, grid.step, steps)
     quantise_weight(graph, node, steps)
     quantise_bias(graph, node, grid.step, steps)
-    activations.feed([node], node.input[0], grid)
 
 
 def _deployed_steps(layer: LayerScales, factors: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float32]:

@@ -21,6 +21,8 @@ from compression_jobs.exporters.request import Quantised, Report, Request
 from compression_jobs.exporters.scales import read_scales
 
 MAX_CALIBRATION_BYTES = 8 << 30
+PER_CHANNEL_OPSET = 13
+"""DequantizeLinear's attribute `axis` (github.com/onnx/onnx, docs/Changelog.md)."""
 
 
 def convert(request: Request) -> Report:
@@ -35,6 +37,11 @@ def convert(request: Request) -> Report:
     graph.save(request.float_output)
     if request.quantised is None:
         return Report()
+    if graph.opset < PER_CHANNEL_OPSET:
+        raise ExportProblem(
+            f"a grid for each channel needs ONNX operators of version {PER_CHANNEL_OPSET} or later, "
+            f"not {graph.opset}; set onnxOpset"
+        )
     layers = read_scales(request.quantised.scales)
     inputs = arrays.load(request.quantised.calibration, ("inputs",), MAX_CALIBRATION_BYTES)["inputs"]
     done = quantise(graph, layers, factors, inputs)
