@@ -1,0 +1,1 @@
+"""FP32 against INT8 on each runtime."""
