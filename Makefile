@@ -24,7 +24,8 @@ $(VENV)/.ready: tests/requirements.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.7'
 	@echo "installing the locked packages into $(VENV)"
-	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --no-deps --require-hashes -r tests/requirements.txt
+	@# Compiled once here: with PYTHONDONTWRITEBYTECODE every process that loads Paddle would compile it again.
+	@VIRTUAL_ENV=$(VENV) $(BIN)/uv pip install --quiet --compile-bytecode --no-deps --require-hashes -r tests/requirements.txt
 	@touch $@
 
 demo: $(VENV)/.ready ## One manifest from apply to a live prediction (on your cluster: KUBECONFIG=... REGISTRY=...)
