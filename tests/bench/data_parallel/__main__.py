@@ -9,8 +9,8 @@ half       one process on half of the batch: what a step costs a rank if nothing
 apart      two of these at once that know nothing of each other: what sharing the machine costs
 together   two ranks: gradients are averaged in one sum a step
 
-The figure is the median over the rounds of `together` by `one`, and the table tells where the rest of a factor
-of two goes. It needs two otherwise idle cores; ends non-zero where the bound does not hold.
+The figure is the median over the rounds of `together` by `one`; the table tells where the rest of a factor of
+two goes. It needs two otherwise idle cores; ends non-zero where the bound does not hold.
 """
 
 from __future__ import annotations
