@@ -1,4 +1,4 @@
-"""The training stages as pods run them: processes on a real S3, from raw files to two candidates."""
+"""The training stages as pods run them: processes on a real S3, from raw files to a candidate."""
 
 from __future__ import annotations
 
@@ -19,13 +19,11 @@ from compression_contract.inputs import (
     DistillInput,
     PreflightInput,
     PrepareDataInput,
-    PTQInput,
     QATInput,
     TrainTeacherInput,
 )
 from compression_contract.methods import (
     AlphaPoint,
-    Calibration,
     DatasetInput,
     Distillation,
     Metric,
@@ -33,7 +31,6 @@ from compression_contract.methods import (
     StudentInput,
     TeacherInput,
 )
-from compression_jobs import arrays
 from support import gratings, stages
 from support.seaweed import SeaweedFS
 
@@ -66,11 +63,6 @@ class World:
 
     def manifest(self, reference: ArtifactRef) -> ArtifactManifest:
         return ArtifactManifest.model_validate_json(self.server.get(f"{reference.uri}/manifest.json"))
-
-    def array(self, reference: ArtifactRef, path: str, *names: str) -> dict[str, Any]:
-        copy = self.folder / "copy.npz"
-        copy.write_bytes(self.server.get(f"{reference.uri}/{path}"))
-        return arrays.load(copy, names, 1 << 26)
 
     @property
     def distillation(self) -> Distillation:
@@ -144,32 +136,6 @@ def test_a_student_is_stored_without_pickles_and_says_what_it_is(world, student)
 
 def test_the_same_training_in_another_pod_gives_the_same_artifact(world, student):
     assert world.made("again", world.distill()).digest == student.digest
-
-
-def test_ptq_gives_a_candidate_with_the_fake_quantised_answers(world, student):
-    given = PTQInput(dataset=world.dataset, source=student, calibration=Calibration(batches=2, batch_size=16))
-    manifest = world.manifest(candidate := world.made("ptq", given))
-    assert manifest.kind is ArtifactKind.CANDIDATE
-    assert [entry.path for entry in manifest.files] == ["fake_quant.npz", "model.onnx", "scales.json"]
-    assert manifest.facts["method"] == "PTQ"
-    assert manifest.facts["sourceDigest"] == student.digest
-    assert manifest.facts["calibrationSamples"] == 32
-    recorded = world.array(candidate, "fake_quant.npz", "indices", "logits")
-    assert recorded["logits"].shape == (len(recorded["indices"]), gratings.CLASSES)
-    assert len(set(recorded["indices"])) == 400
-
-
-def test_ptq_by_onnx_runtime_gives_a_candidate_too(world, student):
-    given = PTQInput(
-        dataset=world.dataset,
-        source=student,
-        engine="OnnxRuntime",
-        activation_observer="AbsMax",
-        calibration=Calibration(batches=2, batch_size=16),
-    )
-    manifest = world.manifest(world.made("ort", given))
-    assert [entry.path for entry in manifest.files] == ["fake_quant.npz", "model.onnx"]
-    assert manifest.facts["engine"] == "OnnxRuntime"
 
 
 def test_qat_under_its_teacher_gives_a_candidate(world, student):
