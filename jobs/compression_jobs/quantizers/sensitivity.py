@@ -24,7 +24,6 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from compression_contract.base import Frozen
-from compression_jobs.exporters import grids
 from compression_jobs.exporters.graph import Graph
 from compression_jobs.exporters.scales import LayerScales
 
@@ -32,6 +31,7 @@ MAX_SAMPLES: Final = 256
 """Each layer is a pass over so many samples: the cost is layers times this."""
 _BATCH: Final = 32
 _LARGEST: Final = 127
+_MIDDLE: Final = 128
 _OPERATORS: Final = ("Conv", "ConvTranspose", "Gemm", "MatMul")
 _STANDS_OUT: Final = 0.2
 _MAX_HINTS: Final = 3
@@ -130,9 +130,9 @@ def with_one_layer(graph: Graph, layer: LayerScales) -> Graph:
         raise ValueError(f"no layer of the graph has the weight {layer.weight}")
     for node in nodes:
         source = node.input[0]
-        grid = grids.learned(graph, layer, source)
-        step = graph.add_constant(f"{source}.step", np.float32(grid.step).reshape(()))
-        zero = graph.add_constant(f"{source}.zero", np.uint8(grid.zero_point).reshape(()))
+        zero_point = _MIDDLE if layer.input_zero_point is None else layer.input_zero_point
+        step = graph.add_constant(f"{source}.step", np.float32(layer.input_step).reshape(()))
+        zero = graph.add_constant(f"{source}.zero", np.uint8(zero_point).reshape(()))
         stored = graph.add_node("QuantizeLinear", [source, step, zero], f"{source}.rounded")
         node.input[0] = graph.add_node("DequantizeLinear", [stored, step, zero], f"{source}.on_grid")
     steps = np.asarray(layer.weight_steps, np.float32)

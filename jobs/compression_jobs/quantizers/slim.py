@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import io
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +24,7 @@ from compression_jobs.quantizers.calibration import BatchSource
 # PaddleSlim loads Paddle, which only `framework` does in the right way: it comes after it.
 # isort: split
 import paddleslim
+from paddle.static.quantization import utils as _observed
 from paddleslim.quant import quant_post_static
 
 quiet("paddle", "paddleslim")
@@ -147,7 +148,7 @@ def calibrate(program: Path, output: Path, batches: BatchSource, settings: Setti
             places=paddle.CPUPlace(),
         )
         # It draws progress bars, which in a log are noise.
-        with contextlib.redirect_stderr(io.StringIO()):
+        with contextlib.redirect_stderr(io.StringIO()), _scalars_as_rows():
             quant_post_static(
                 executor,
                 str(program.parent),
@@ -167,6 +168,17 @@ def calibrate(program: Path, output: Path, batches: BatchSource, settings: Setti
                 onnx_format=True,
                 skip_tensor_list=[*settings.skip, *_without_weight(block)] or None,
             )
+
+
+@contextlib.contextmanager
+def _scalars_as_rows() -> Iterator[None]:
+    """Let observers see a number without axes as a row of one: AVG asks each tensor for its first length."""
+    load = _observed.load_variable_data
+    _observed.load_variable_data = lambda scope, name: np.atleast_1d(load(scope, name))
+    try:
+        yield
+    finally:
+        _observed.load_variable_data = load
 
 
 def _without_weight(block: Any) -> list[str]:
