@@ -73,6 +73,18 @@ class TargetResult(ApiModel):
     metrics: Annotated[MetricValues, Field(description="What was measured.")] = ()
     latency: Annotated[LatencyResult | None, Field(description="Latency of one inference.")] = None
     bytes: Annotated[Count | None, Field(description="Bytes of the file as deployed.")] = None
+    speedup: Annotated[
+        Number | None,
+        Field(description="The baseline's p95 by the candidate's, from calls in turns: 2 is twice as fast."),
+    ] = None
+    slower_than_baseline: Annotated[
+        bool | None,
+        Field(description="Beyond the noise: here the candidate's integers cost time instead of saving it."),
+    ] = None
+    runtime: Annotated[Text128 | None, Field(description="What ran the model, with its version.")] = None
+    peak_memory: Annotated[
+        Count | None, Field(description="Largest resident memory of the process that ran it, in bytes.")
+    ] = None
     baseline: Annotated[BaselineResult | None, Field(description="The baseline, in the same pod.")] = None
     paired: Annotated[
         tuple[Paired, ...], Field(max_length=8, description="Sample by sample."), map_list("name")

@@ -88,7 +88,7 @@ class CompressionRuntimeSpec(ApiModel):
         tuple[StepType, ...],
         Field(min_length=1, max_length=5, description="Types of steps the runner offers."),
         SET_LIST,
-    ] = ("Distill", "Prune", "PTQ", "QAT", "Export")
+    ] = ("Distill", "Prune", "PTQ", "QAT")
     observers: Annotated[
         tuple[Annotated[str, Field(min_length=1, max_length=40)], ...],
         Field(max_length=32, description="Observers and fake quantisers the runner offers."),

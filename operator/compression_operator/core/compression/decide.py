@@ -15,7 +15,6 @@ from compression_operator.core.compression.judgement import judge_candidate
 from compression_operator.core.compression.observed import ObservedCompression
 from compression_operator.core.compression.passage import Passage
 from compression_operator.core.compression.plan import (
-    Adopt,
     Judge,
     Part,
     PlanDone,
@@ -25,7 +24,6 @@ from compression_operator.core.compression.plan import (
     next_of_plan,
     next_of_release,
 )
-from compression_operator.core.compression.receipts import adopt
 from compression_operator.core.compression.release import publish
 from compression_operator.core.compression.selection import select, wait_for_person
 from compression_operator.core.compression.tasks import drive
@@ -80,7 +78,7 @@ def _candidates(passage: Passage) -> bool:
     return True
 
 
-def _advance(passage: Passage, following: Task | Skip | Adopt | Judge | Wait) -> bool:
+def _advance(passage: Passage, following: Task | Skip | Judge | Wait) -> bool:
     """Do what the plan asks for next. True: it is decided and the plan goes on."""
     match following:
         case Task():
@@ -90,8 +88,6 @@ def _advance(passage: Passage, following: Task | Skip | Adopt | Judge | Wait) ->
         case Skip():
             skipped = Task(Part.STEP, following.step)
             passage.put(skipped, state="Skipped", message=following.message, completion_time=passage.now)
-        case Adopt():
-            adopt(passage, following.step)
         case Judge():
             judge_candidate(passage, following.step)
         case _:

@@ -25,7 +25,6 @@ _STEP_WORDS: Final = {
     "Prune": "Pruning",
     "PTQ": "Quantizing",
     "QAT": "Training",
-    "Export": "Exporting",
 }
 
 

@@ -93,7 +93,7 @@ class Effective:
 
     def ancestor(self, step: Step) -> Step | None:
         """The step that trained the float model `step` works on: itself if it trains; None: a stored one."""
-        while step.type in ("PTQ", "QAT", "Export"):
+        while step.type in ("PTQ", "QAT"):
             if not step.from_:
                 return None
             step = self.step(step.from_)

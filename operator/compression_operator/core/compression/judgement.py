@@ -137,9 +137,12 @@ def judge_candidate(passage: Passage, step: str) -> None:
     blocking = [g for g in passage.plan.spec.gates if not g.dry_run and not judged_on_image(g)]
     failing = [gate for gate in blocking if gate.name not in short or short[gate.name].verdict != "Pass"]
     if not failing:
-        passage.put_candidate(step, state="Passed", message=None)
+        slow = _slower(candidate)
+        passage.put_candidate(step, state="Passed", message=slow or None)
         shown = passage.status.summary.metric if passage.status.summary is not None else None
         passage.notice(f"{step}/passed", Why.PASSED, f"{step} passed every gate: {shown or 'measured'}")
+        if slow:
+            passage.notice(f"{step}/slower", Why.SLOWER_THAN_FLOAT, f"{step}: {slow}", "Warning")
         return
     if all(_may_hold(gate, short.get(gate.name)) for gate in failing):
         _hold(passage, step, failing)
@@ -149,6 +152,15 @@ def judge_candidate(passage: Passage, step: str) -> None:
     reason = (found.reason if found is not None else None) or Why.INCONCLUSIVE
     message = (found.message if found is not None else None) or "it was not measured"
     reject(passage, step, reason, f"{step}: gate {worst.name}: {message}")
+
+
+def _slower(candidate: CandidateStatus) -> str:
+    """What is to be said of a candidate whose integers cost time; empty if they cost none."""
+    slow = [item for item in candidate.results if item.slower_than_baseline]
+    if not slow:
+        return ""
+    shown = ", ".join(f"{item.target} ({item.speedup or '?'} times its speed)" for item in slow)
+    return f"slower than its float baseline on {shown}: gate Latency with minSpeedup to refuse this"
 
 
 def _may_hold(gate: Gate, found: GateStatus | None) -> bool:

@@ -91,6 +91,10 @@ def target_result(
         metrics=metric_values(facts.candidate, names),
         latency=latency_result(facts.candidate.latency),
         bytes=facts.candidate.bytes,
+        speedup=None if facts.speedup is None else text(facts.speedup.p95.value),
+        slower_than_baseline=facts.slower_than_baseline or None,
+        runtime=facts.runtime or None,
+        peak_memory=facts.candidate.peak_resident_bytes,
         baseline=baseline_result(facts.baseline, names),
         paired=tuple(
             Paired(

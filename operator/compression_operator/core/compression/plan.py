@@ -72,13 +72,6 @@ class Skip:
 
 
 @dataclass(frozen=True, slots=True)
-class Adopt:
-    """An Export step: the model it starts from is a candidate as it is, and no pod is needed."""
-
-    step: str
-
-
-@dataclass(frozen=True, slots=True)
 class Judge:
     """All targets of a candidate are measured; its verdict is due."""
 
@@ -97,7 +90,7 @@ class PlanDone:
     """Every step is decided: a candidate is to be selected."""
 
 
-Next = Task | Skip | Adopt | Judge | Wait | PlanDone
+Next = Task | Skip | Judge | Wait | PlanDone
 
 
 def work_of(status: CompressionJobStatus, task: Task) -> Work:
@@ -146,9 +139,7 @@ def _next_of_step(status: CompressionJobStatus, effective: Effective, step: Step
         return None
     if work.state == "Pending":
         reason = _needless(status, step)
-        if reason:
-            return Skip(step.name, reason)
-        return Adopt(step.name) if step.type == "Export" else Task(Part.STEP, step.name)
+        return Skip(step.name, reason) if reason else Task(Part.STEP, step.name)
     if work.state == "Running":
         return Task(Part.STEP, step.name)
     return _next_of_candidate(status, effective, step) if step.is_candidate else None

@@ -18,7 +18,6 @@ from compression_contract.results import (
     StageResult,
 )
 from compression_operator.api.compressionjob.status import (
-    Artifact,
     ImageStatus,
     Resolved,
     ScanStatus,
@@ -29,7 +28,6 @@ from compression_operator.core.compression import image_gates, judgement
 from compression_operator.core.compression.measurements import artifact_of, text
 from compression_operator.core.compression.passage import Passage
 from compression_operator.core.compression.plan import Part, Task, candidate_of
-from compression_operator.core.compression.sources import source_of
 from compression_operator.core.compression.words import On, Why
 from compression_operator.core.outcomes import Failed
 
@@ -161,15 +159,6 @@ def _trained(passage: Passage, task: Task, result: StageResult) -> Failed | None
     if passage.plan.step(task.step).is_candidate:
         passage.put_candidate(task.step, state="Pending", artifact=artifact)
     return None
-
-
-def adopt(passage: Passage, step: str) -> None:
-    """The receipt of an Export step: a float model that is there already becomes a candidate."""
-    task = Task(Part.STEP, step)
-    source = source_of(passage.plan.step(step), passage.plan, passage.status)
-    artifact = Artifact(uri=source.uri, manifest_digest=source.digest)
-    passage.put(task, state="Succeeded", artifact=artifact, completion_time=passage.now)
-    passage.put_candidate(step, state="Pending", artifact=artifact)
 
 
 def _packaged(passage: Passage, facts: PackageFacts) -> Failed | None:

@@ -135,6 +135,7 @@ def _measured(plan: Effective, result: TargetResult) -> Measured:
         metrics=_values(result.metrics),
         latency=_latency(result.latency),
         bytes=result.bytes or 0,
+        peak_resident_bytes=result.peak_memory,
         agreement=None if result.agreement is None else float(result.agreement),
         cpu_model=(result.node.cpu_model if result.node is not None else None) or "",
     )
@@ -217,7 +218,7 @@ def _digests(plan: Effective) -> Iterator[tuple[str, str | None]]:
 def _artifacts(plan: Effective, status: CompressionJobStatus) -> Iterator[ReportedArtifact]:
     for step in plan.steps:
         made = work_of(status, Task(Part.STEP, step.name)).artifact
-        if made is not None and step.type != "Export":
+        if made is not None:
             role: Literal["train", "candidate"] = "train" if step.type in TRAINING else "candidate"
             yield ReportedArtifact(step=step.name, role=role, artifact=reference(made))
     measured = [(item.step, result) for item in status.candidates for result in item.results]

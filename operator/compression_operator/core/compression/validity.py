@@ -23,8 +23,6 @@ from compression_operator.core.compression.pareto import BYTES, LATENCY
 
 TRAINING: Final = frozenset({"Distill", "Prune"})
 """Types of steps that leave a float model."""
-QUANTISING: Final = frozenset({"PTQ", "QAT"})
-FLOAT_FORMAT: Final = "ONNX"
 DEPLOYED_BITS: Final = 8
 SERVED_RUNTIME: Final = "onnxruntime"
 """The only evaluator whose runtime a serving base brings."""
@@ -37,7 +35,7 @@ def problems(plan: Effective) -> Iterator[str]:
     for step in plan.steps:
         yield from _broken_source(step, plan)
         yield from _broken_method(step)
-        yield from _broken_candidate(step, plan)
+        yield from _broken_candidate(step)
     yield from _not_offered(plan)
     for metric in plan.metrics:
         yield from _broken_metric(metric, plan)
@@ -110,16 +108,15 @@ def _broken_method(step: Step) -> Iterator[str]:
             )
 
 
-def _broken_candidate(step: Step, plan: Effective) -> Iterator[str]:
-    """A float model is measured and shipped as it was trained."""
-    if not step.is_candidate or step.type in QUANTISING:
-        return
-    for target in plan.targets:
-        if target.format != FLOAT_FORMAT:
-            yield (
-                f"step {step.name} makes a float candidate, but evaluation target {target.name} runs "
-                f"{target.format}: give the target format {FLOAT_FORMAT}, or set candidate: false"
-            )
+def _broken_candidate(step: Step) -> Iterator[str]:
+    """What is shipped is quantised."""
+    if step.type == "Export":
+        yield f"step {step.name}: type Export is not offered by this version: end the plan with PTQ or QAT"
+    elif step.is_candidate and step.type in TRAINING:
+        yield (
+            f"step {step.name} would make a float candidate, which this version does not ship: "
+            "set candidate: false, and let a PTQ or QAT step start from it"
+        )
 
 
 def _broken_metric(metric: Metric, plan: Effective) -> Iterator[str]:

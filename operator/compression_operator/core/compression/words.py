@@ -42,6 +42,7 @@ class Why(StrEnum):
     TEACHER_TOO_WEAK = "TeacherTooWeak"
     MEASUREMENT_ERROR = "MeasurementError"
     EXPORTER_DISAGREES = "ExporterDisagrees"
+    SLOWER_THAN_FLOAT = "SlowerThanFloat"
     PASSED = "Passed"
     INCONCLUSIVE = "Inconclusive"
     SCANNER_UNAVAILABLE = "ScannerUnavailable"

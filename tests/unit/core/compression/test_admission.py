@@ -84,7 +84,19 @@ def test_good_jobs_are_admitted(manifest):
             stored(spec__pipeline={"steps": [changed(PTQ, {"ptq": {"bits": {"weight": 4}}})]}),
             "no runtime of this version runs weights of 4 bits",
         ),
-        (stored(spec__pipeline={"steps": [{"name": "f", "type": "Export"}]}), "makes a float candidate"),
+        (stored(spec__pipeline={"steps": [{"name": "f", "type": "Export"}]}), "type Export is not offered"),
+        (
+            changed(
+                distilled(),
+                {
+                    "spec.pipeline.steps": [
+                        {"name": "kd", "type": "Distill", "candidate": True, "distill": {}},
+                        changed(PTQ, {"from": "kd"}),
+                    ]
+                },
+            ),
+            "step kd would make a float candidate",
+        ),
         (stored(spec__evaluation={"metrics": [{"name": "mAP"}]}), "ImageClassification has no metric mAP"),
         (
             stored(spec__evaluation={"metrics": [{"name": "top1", "direction": "LowerIsBetter"}]}),

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from compression_contract.base import digest_of
+from compression_contract.results import Ratio, Speedup
 from support.manifests import changed, runtime
 from unit.core.compression import facts
 from unit.core.compression.scripts import (
@@ -225,6 +226,12 @@ def test_an_exporter_that_disagrees_is_caught_before_any_gate():
     assert all(item["gates"] == [] for item in world.status["candidates"])
 
 
+def test_a_file_that_another_engine_quantised_itself_has_nothing_to_agree_with():
+    ptq = changed(PTQ, {"ptq": {"engine": "OnnxRuntime"}})
+    manifest = stored(spec__pipeline={"steps": [ptq]})
+    assert World(manifest, script=measures(ptq={"agreement": None})).run().holds("Complete")
+
+
 def test_a_teacher_below_its_own_minimum_stops_the_job_before_training():
     manifest = changed(distilled(), {"spec.teachers.0.minMetric": 0.95})
     world = World(manifest).run()
@@ -335,17 +342,18 @@ def test_the_default_plan_lets_quantisation_aware_training_compete_where_the_bes
     assert world.work("redistill")["state"] == "Skipped"
 
 
-def test_an_export_step_ships_the_float_model_without_a_pod():
-    pipeline = {"steps": [{"name": "float", "type": "Export"}]}
-    manifest = stored(
-        spec__pipeline=pipeline,
-        spec__export={"formats": ["ONNX"]},
-        spec__evaluation={"targets": [{"name": "ort", "runtime": "onnxruntime", "format": "ONNX"}]},
+def test_integers_that_cost_time_are_said_aloud_and_refused_only_by_a_gate():
+    ratio = Ratio(value=0.8, low=0.75, high=0.85)
+    slow = facts.evaluation().model_copy(
+        update={"speedup": Speedup(p50=ratio, p95=ratio), "slower_than_baseline": True, "runtime": "ort 1.20"}
     )
-    world = World(manifest).run()
+    world = World(stored(), script=says("evaluate", slow)).run()
     assert world.holds("Complete")
-    assert world.stages()[:2] == ["resolve", "evaluate:float"]
-    assert world.status["selected"]["manifestDigest"] == "sha256:" + "cd" * 32
+    candidate = world.status["candidates"][0]
+    assert "slower than its float baseline on ort (0.8 times its speed)" in candidate["message"]
+    assert candidate["results"][0]["slowerThanBaseline"] is True
+    assert world.said["ptq/slower"].kind == "Warning"
+    assert "ptq/slower" not in World(stored()).run().said
 
 
 def test_a_drop_is_judged_on_the_same_samples():
