@@ -32,10 +32,12 @@ class Samples:
 
     @property
     def labels(self) -> NDArray[np.int64]:
-        return self.truth["labels"]
+        labels: NDArray[np.int64] = self.truth["labels"]
+        return labels
 
     def inputs(self, indices: Any) -> NDArray[Any]:
-        return self.inputs_[indices]
+        chosen: NDArray[Any] = self.inputs_[indices]
+        return chosen
 
     def targets(self, indices: Any) -> dict[str, Any]:
         targets: dict[str, Any] = {}
