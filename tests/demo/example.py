@@ -136,6 +136,19 @@ def until_ended(
         time.sleep(0.5)
 
 
+def until_reported(
+    kube: Kube, name: str, namespace: str = NAMESPACE, seconds: float = 300
+) -> Mapping[str, Any]:
+    """An ended CompressionJob once the page about it is decided, drawn or not."""
+
+    def decided() -> Mapping[str, Any] | None:
+        job = kube.own("compressionjobs", name, namespace) or {}
+        state = job.get("status", {}).get("report", {}).get("state")
+        return job if state not in ("Pending", "Running") else None
+
+    return kube.until(f"the page about {name}", decided, seconds)
+
+
 def until_promoted(
     kube: Kube, name: str, namespace: str = NAMESPACE, seconds: float = 600
 ) -> Mapping[str, Any]:

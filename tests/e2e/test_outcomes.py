@@ -42,6 +42,15 @@ def test_a_passing_ptq_leaves_qat_without_a_pod(platform, finished):
     assert not [j for j in jobs if j["metadata"]["labels"].get("compression.modelops.dev/step") == "qat"]
 
 
+def test_a_run_leaves_a_page_about_itself(platform, finished):
+    job = example.until_reported(platform.kube, finished["metadata"]["name"])
+    report = job["status"]["report"]
+    assert report["state"] == "Succeeded", report
+    assert report["page"].endswith(".html")
+    assert report["uri"].startswith("s3://team-a/")
+    assert example.condition(job, "Complete")
+
+
 def test_a_model_below_its_floor_is_not_pushed(platform, run):
     floor = {"name": "accuracy", "type": "Metric", "metric": {"name": "top1", "min": 0.999}}
     job = run("too-ambitious", gates=[floor])

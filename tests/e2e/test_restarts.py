@@ -60,13 +60,15 @@ def count(platform, name: str, folder) -> dict[str, int]:
 
 
 def test_five_kills_at_random_change_neither_the_end_nor_the_counts(platform, run, tmp_path):
-    quiet = run("undisturbed")
+    run("undisturbed")
+    quiet = example.until_reported(platform.kube, "undisturbed")
     run("disturbed", wait=False)
     chance = random.Random(20261122)
     for _ in range(KILLS):
         time.sleep(chance.uniform(2, 7))
         kill_operator(platform)
-    disturbed = example.until_ended(platform.kube, "disturbed", seconds=600)
+    example.until_ended(platform.kube, "disturbed", seconds=600)
+    disturbed = example.until_reported(platform.kube, "disturbed")
     assert example.condition(quiet, "Complete")
     assert example.condition(disturbed, "Complete")
     expected, found = count(platform, "undisturbed", tmp_path), count(platform, "disturbed", tmp_path)
