@@ -60,7 +60,7 @@ def stripes(count: int = 500, test: int = 400) -> Data:
     for size, seed in ((count, 1), (test, 2)):
         pixels, labels = gratings.images(size, seed)
         parts += [((pixels[:, np.newaxis] - 120) / 50).astype(np.float32), labels]
-    return Data(*parts, gratings.CLASSES)
+    return Data(parts[0], parts[1], parts[2], parts[3], gratings.CLASSES)
 
 
 def sentences(count: int = 500, test: int = 400, words: int = difficult.WORDS) -> Data:
@@ -73,7 +73,7 @@ def sentences(count: int = 500, test: int = 400, words: int = difficult.WORDS) -
         own = tokens // gratings.CLASSES * gratings.CLASSES + labels[:, np.newaxis]
         telling = random.rand(*tokens.shape) < 1 / 3
         parts += [np.where(telling, np.minimum(own, words - 1), tokens).astype(np.int64), labels]
-    return Data(*parts, gratings.CLASSES)
+    return Data(parts[0], parts[1], parts[2], parts[3], gratings.CLASSES)
 
 
 def fashion(count: int = 3000, test: int = 1000) -> Data:
@@ -85,7 +85,7 @@ def fashion(count: int = 3000, test: int = 1000) -> Data:
         labels = _idx(folder / f"{prefix}-labels-idx1-ubyte.gz", 8)[:size].astype(np.int64)
         padded = np.pad(pixels, ((0, 0), (2, 2), (2, 2)))[:, np.newaxis]
         parts += [((padded / 255 - _MEAN) / _DEVIATION).astype(np.float32), labels]
-    return Data(*parts, FASHION_CLASSES)
+    return Data(parts[0], parts[1], parts[2], parts[3], FASHION_CLASSES)
 
 
 def _idx(path: Path, header: int) -> NDArray[np.uint8]:
@@ -105,6 +105,11 @@ def _difficult(kind: Any, *more: Any) -> Callable[[Data], Any]:
     return lambda data: kind(data.shape[0], data.classes, *more)
 
 
+def _words(data: Data) -> Any:
+    kind: Any = difficult.Words
+    return kind(data.classes)
+
+
 _BOTTLENECKS = ((1, 16, 1, 1), (3, 24, 2, 2))
 _BLOCKS = (Block(3, 24, 16, squeeze=True, hard_swish=False, stride=2), Block(5, 48, 16, True, True))
 
@@ -118,7 +123,7 @@ SMALL = (
     Subject("attention", _of(VisionTransformer(32, 2, 2, 4)), stripes),
     Subject("convolution, LSTM", _difficult(difficult.Recogniser, nn.LSTM), stripes),
     Subject("convolution, GRU", _difficult(difficult.Recogniser, nn.GRU), stripes),
-    Subject("attention, tokens", lambda data: difficult.Words(data.classes), sentences),
+    Subject("attention, tokens", _words, sentences),
 )
 """One for each difficulty, as small as can show it."""
 
