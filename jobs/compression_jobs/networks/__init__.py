@@ -20,6 +20,7 @@ from compression_jobs.networks.mobilenet_v3 import SMALL, Block, MobileNetV3
 from compression_jobs.networks.recognisers import Recogniser
 from compression_jobs.networks.resnet import ResNet
 from compression_jobs.networks.text import TextNetwork
+from compression_jobs.networks.transformer import VisionTransformer
 
 __all__ = ["NETWORKS", "Network", "build", "parameters", "register"]
 
@@ -81,6 +82,7 @@ NETWORKS: Final[Mapping[str, Network]] = {
     "resnet18_32": ResNet((2, 2, 2, 2), width=64),
     "resnet18_32_s2": ResNet((2, 2, 2, 2), width=64, stem_stride=2),
     "resnet20_w64": ResNet((3, 3, 3), width=64),
+    "vit_w64_p4": VisionTransformer(),
     "centernet_tiny": CenterNet(),
     "centernet_small": CenterNet(stem=24, stages=(48, 96)),
     "crnn_tiny": Recogniser(sequence="GRU"),

@@ -129,13 +129,12 @@ SMALL = (
 
 _ARCHITECTURES = (
     *("mobilenet_v1_x0_5", "mobilenet_v2_x0_5_32", "mobilenet_v3_small_x0_5_32", "resnet18_32_s2"),
-    *("centernet_tiny", "crnn_tiny", "crnn_small", "ctc_conv_tiny", "kws_cnn_tiny"),
+    *("vit_w64_p4", "centernet_tiny", "crnn_tiny", "crnn_small", "ctc_conv_tiny", "kws_cnn_tiny"),
 )
 
 LARGE = (
     *(Subject(arch, _named(arch), fashion) for arch in _ARCHITECTURES),
     Subject("text_cnn_tiny", _named("text_cnn_tiny"), lambda: sentences(3000, 1000, words=4096)),
-    Subject("vision transformer", _of(VisionTransformer()), fashion),
     Subject("transposed convolution", _difficult(difficult.Decoder), fashion),
 )
 """Networks that people use, on Fashion-MNIST, and sentences."""
