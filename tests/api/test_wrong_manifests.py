@@ -37,6 +37,14 @@ WRONG_JOBS = {
         gate(type="MetricDrop", metricDrop={"name": "top1", "max": 1.5}),
         "write 0.01, not 1",
     ),
+    "checkpoints all the time": (
+        {"spec.runPolicy": {"checkpoint": {"interval": "0s"}}},
+        "interval must be above 0",
+    ),
+    "more pods than may train together": (
+        step(type="QAT", ptq=None, qat={"replicas": 9}),
+        "should be less than or equal to 8",
+    ),
     "an unknown step": (
         step(type="Sparsify"),
         'supported values: "Distill", "Prune", "PTQ", "QAT", "Export"',
