@@ -26,6 +26,10 @@ TRAINING: Final = frozenset({"Distill", "Prune"})
 DEPLOYED_BITS: Final = 8
 SERVED_RUNTIME: Final = "onnxruntime"
 """The only evaluator whose runtime a serving base brings."""
+PADDLES_OWN: Final = frozenset({"EMD", "MSE"})
+"""Observers that onnxruntime lacks."""
+LEARNED: Final = frozenset({"LSQplus", "PACT"})
+PADDLE_FORMAT: Final = "PaddleInference"
 UNWRITTEN: Final = frozenset({"PaddleLite"})
 """Formats that the schema knows and nothing here makes."""
 
@@ -34,7 +38,7 @@ def problems(plan: Effective) -> Iterator[str]:
     """What is wrong with the plan, a sentence each."""
     for step in plan.steps:
         yield from _broken_source(step, plan)
-        yield from _broken_method(step)
+        yield from _broken_method(step, plan)
         yield from _broken_candidate(step)
     yield from _not_offered(plan)
     for metric in plan.metrics:
@@ -90,11 +94,21 @@ def _broken_source(step: Step, plan: Effective) -> Iterator[str]:
         )
 
 
-def _broken_method(step: Step) -> Iterator[str]:
-    if step.ptq is not None and step.ptq.bits.weight != DEPLOYED_BITS:
+def _broken_method(step: Step, plan: Effective) -> Iterator[str]:
+    ptq, qat = step.ptq, step.qat
+    if ptq is not None and ptq.bits.weight != DEPLOYED_BITS:
         yield (
-            f"step {step.name}: no runtime of this version runs weights of {step.ptq.bits.weight} bits: "
+            f"step {step.name}: no runtime of this version runs weights of {ptq.bits.weight} bits: "
             f"set bits.weight to {DEPLOYED_BITS}"
+        )
+    if ptq is not None and ptq.engine == "OnnxRuntime" and ptq.activation_observer in PADDLES_OWN:
+        yield f"step {step.name}: engine OnnxRuntime has no observer {ptq.activation_observer}: use PaddleSlim"
+    learned = qat is not None and {qat.quanters.weight, qat.quanters.activation} & LEARNED
+    foreign = ptq is not None and ptq.engine == "OnnxRuntime"
+    if PADDLE_FORMAT in plan.export_formats and (learned or foreign):
+        yield (
+            f"step {step.name} cannot write {PADDLE_FORMAT}, which Paddle's own quantisers alone can: "
+            "leave it out of export.formats, or take another engine or quanter"
         )
     if step.distill is None:
         return

@@ -14,6 +14,9 @@ from unit.core.compression.world import World
 VULNERABILITY = {"name": "v", "type": "Vulnerability", "vulnerability": {}}
 
 
+BOTH = {"formats": ["ONNXQDQ", "PaddleInference"]}
+
+
 def refused(manifest, offer=None, labels=None):
     """The refusal of a manifest, or None."""
     world = World(manifest, runtime=offer or runtime())
@@ -83,6 +86,30 @@ def test_good_jobs_are_admitted(manifest):
         (
             stored(spec__pipeline={"steps": [changed(PTQ, {"ptq": {"bits": {"weight": 4}}})]}),
             "no runtime of this version runs weights of 4 bits",
+        ),
+        (
+            stored(
+                spec__pipeline={
+                    "steps": [changed(PTQ, {"ptq": {"engine": "OnnxRuntime", "activationObserver": "MSE"}})]
+                }
+            ),
+            "engine OnnxRuntime has no observer MSE",
+        ),
+        (
+            stored(
+                spec__export=BOTH,
+                spec__pipeline={"steps": [changed(PTQ, {"ptq": {"engine": "OnnxRuntime"}})]},
+            ),
+            "step ptq cannot write PaddleInference",
+        ),
+        (
+            stored(
+                spec__export=BOTH,
+                spec__pipeline={
+                    "steps": [{"name": "qat", "type": "QAT", "qat": {"quanters": {"activation": "PACT"}}}]
+                },
+            ),
+            "step qat cannot write PaddleInference",
         ),
         (stored(spec__pipeline={"steps": [{"name": "f", "type": "Export"}]}), "type Export is not offered"),
         (
@@ -254,6 +281,7 @@ CUT = {"name": "cut", "type": "Prune", "prune": {"ratio": 0.3}}
         stored(spec__code={"uri": "s3://a-b/c", "digest": "sha256:" + "0" * 64}),
         stored(spec__pipeline={"steps": [CUT, changed(PTQ, {"from": "cut"})]}),
         stored(spec__task="TextClassification"),
+        stored(spec__export=BOTH),
         changed(full_job(), {"spec.packaging.repository": REMOVE}),
     ],
 )
