@@ -102,7 +102,8 @@ def _broken_method(step: Step, plan: Effective) -> Iterator[str]:
             f"set bits.weight to {DEPLOYED_BITS}"
         )
     if ptq is not None and ptq.engine == "OnnxRuntime" and ptq.activation_observer in PADDLES_OWN:
-        yield f"step {step.name}: engine OnnxRuntime has no observer {ptq.activation_observer}: use PaddleSlim"
+        observer = ptq.activation_observer
+        yield f"step {step.name}: engine OnnxRuntime has no observer {observer}: use PaddleSlim"
     learned = qat is not None and {qat.quanters.weight, qat.quanters.activation} & LEARNED
     foreign = ptq is not None and ptq.engine == "OnnxRuntime"
     if PADDLE_FORMAT in plan.export_formats and (learned or foreign):
