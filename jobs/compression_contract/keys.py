@@ -55,5 +55,5 @@ RUN_AS_USER: Final = 65532
 MAX_INPUT_BYTES: Final = 128 * 1024
 """A stage's input travels in an annotation; all annotations of an object share 256 KiB."""
 
-MAX_RESULT_BYTES: Final = 3072
+MAX_RESULT_BYTES: Final = 3840
 """What a pod may say in its termination message; the kubelet cuts at 4096 bytes."""

@@ -14,7 +14,10 @@ from compression_contract.results import (
     Measurement,
     Node,
     PairedCounts,
+    PairedDifference,
     Proportion,
+    Ratio,
+    Speedup,
     StageResult,
 )
 from compression_jobs import result
@@ -25,6 +28,7 @@ DIGEST = f"sha256:{'f' * 64}"
 SAMPLES = 100_000
 METRICS = [f"metric{number}" for number in range(8)]
 FEATURES = ("avx512_vnni", "avx512_bf16", "avx512vl", "amx_int8", "amx_tile", "avx_vnni")
+RATIO = Ratio(value=12.3456, low=12.3456, high=12.3456)
 LATENCY = Latency(p50=1234.5678, p90=1234.5678, p95=1234.5678, p99=1234.5678, cv=0.1234)
 
 
@@ -51,6 +55,10 @@ def _result(proportions, estimates):
             PairedCounts(name=n, samples=SAMPLES, both=SAMPLES, only_candidate=SAMPLES, only_baseline=SAMPLES)
             for n in proportions
         ),
+        differences=tuple(
+            PairedDifference(name=n, value=-0.123456, low=-0.123456, high=-0.123456, samples=SAMPLES)
+            for n in estimates
+        ),
         agreement=Agreement(value=0.123456, samples=SAMPLES),
         golden_digest=DIGEST,
         predictions_digest=DIGEST,
@@ -59,7 +67,12 @@ def _result(proportions, estimates):
             cpu_model="Intel(R) Xeon(R) Platinum 8488C CPU @ 2.40GHz",
             features=FEATURES[:3],
             missing=FEATURES[3:],
+            cpus=128,
+            governor="performance",
+            throttled=SAMPLES,
         ),
+        runtime="onnxruntime 1.32.0",
+        speedup=Speedup(p50=RATIO, p95=RATIO),
     )
     uri = f"s3://{'b' * 63}/{'p' * 60}/runs/3fa9c2d1-0000-0000-0000-000000000000/evaluate-ab12cd34ef56"
     return StageResult(
