@@ -54,7 +54,7 @@ def test_the_columns_tell_how_a_job_went(server, job):
     header, row = server.kubectl("get", "cmj", "reading", "-o", "wide").splitlines()
     assert header.split() == [
         "NAME", "STAGE", "MODEL", "SELECTED", "METRIC", "COMPLETE", "FAILED", "VERSION", "AGE", "IMAGE",
-        "CRITICAL", "HIGH", "QUEUE",
+        "CRITICAL", "HIGH", "REPORT", "QUEUE",
     ]  # fmt: skip
     for word in ("reading", "Complete", "fmnist", "int8-ptq", "top1 0.8625", "True", "fmnist-abababababab"):
         assert word in row
