@@ -11,6 +11,8 @@ from typing import Final
 
 FLOAT_ONNX: Final = "float.onnx"
 QUANTISED_ONNX: Final = "model.onnx"
+PROGRAM_FORMAT: Final = "PaddleInference"
+"""Paddle's own form: a program and its weights."""
 
 CANDIDATE_FILES: Final[Mapping[str, tuple[str, ...]]] = {
     "ONNX": (FLOAT_ONNX,),

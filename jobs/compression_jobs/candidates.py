@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from compression_contract.artifacts import ArtifactKind, ArtifactRef
-from compression_contract.formats import CANDIDATE_FILES
+from compression_contract.formats import CANDIDATE_FILES, PROGRAM_FORMAT
 from compression_jobs import arrays
 from compression_jobs.context import Output
 from compression_jobs.exporters.request import Report
@@ -27,7 +27,6 @@ MODEL_FILE: Final = "model.onnx"
 SCALES_FILE: Final = "scales.json"
 FAKE_QUANT_FILE: Final = "fake_quant.npz"
 SENSITIVITY_FILE: Final = "sensitivity.json"
-PROGRAM_FORMAT: Final = "PaddleInference"
 ONNX_FORMATS: Final = frozenset({"ONNX", "ONNXQDQ"})
 MAX_REFERENCE_BYTES: Final = 256 << 20
 

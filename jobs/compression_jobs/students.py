@@ -7,18 +7,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from compression_contract.artifacts import ArtifactKind
 from compression_contract.base import canonical_json
-from compression_contract.formats import FLOAT_FILES
+from compression_contract.formats import FLOAT_FILES, PROGRAM_FORMAT
 from compression_jobs.context import Output
 from compression_jobs.errors import InvalidInput
 from compression_jobs.exporters.convert import to_float_onnx
 from compression_jobs.exporters.program import save_program
 from compression_jobs.models import FLOAT_ONNX_FILE, HISTORY_FILE, WEIGHTS_FILE, Architecture, save_weights
 
-_PROGRAM = "PaddleInference"
+FORMATS: Final = frozenset({"ONNX", "ONNXQDQ", PROGRAM_FORMAT})
+"""What a step that trains a float student can leave for those that quantise it."""
 
 
 def require_formats(formats: tuple[str, ...], possible: frozenset[str]) -> None:
@@ -63,7 +64,7 @@ def store(
     """
     save_weights(done.network, folder / WEIGHTS_FILE)
     architecture = done.architecture
-    prefix = (folder if _PROGRAM in formats else scratch) / Path(FLOAT_FILES[_PROGRAM][0]).stem
+    prefix = (folder if PROGRAM_FORMAT in formats else scratch) / Path(FLOAT_FILES[PROGRAM_FORMAT][0]).stem
     save_program(done.network, architecture.input_shape, prefix, architecture.input_type)
     to_float_onnx(prefix, folder / FLOAT_ONNX_FILE, opset, scratch)
     (folder / HISTORY_FILE).write_bytes(canonical_json(done.history))

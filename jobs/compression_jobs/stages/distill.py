@@ -6,7 +6,7 @@ Owns what a FloatStudent artifact consists of. Must not know how training or con
 from __future__ import annotations
 
 import time
-from typing import Any, Final
+from typing import Any
 
 from compression_contract.artifacts import ArtifactKind
 from compression_contract.inputs import DistillInput
@@ -18,8 +18,6 @@ from compression_jobs.models import WEIGHTS_FILE, Architecture
 from compression_jobs.training.data import Data, open_data
 from compression_jobs.training.instruction import objective
 from compression_jobs.training.loop import Course, train
-
-FORMATS: Final = frozenset({"ONNX", "ONNXQDQ", "PaddleInference"})
 
 
 def run(context: StageContext[DistillInput]) -> StageOutcome:
@@ -33,7 +31,7 @@ def run(context: StageContext[DistillInput]) -> StageOutcome:
     """
     start = time.monotonic()
     given = context.parameters
-    students.require_formats(given.formats, FORMATS)
+    students.require_formats(given.formats, students.FORMATS)
     framework.start(given.dataset.seed)
 
     data = open_data(context, given.dataset)
@@ -57,11 +55,8 @@ def run(context: StageContext[DistillInput]) -> StageOutcome:
     facts = TrainFacts(
         stage="distill",
         seconds=round(time.monotonic() - start, 1),
-        steps=history.steps,
-        resumed_at_step=history.resumed_at_step,
-        samples_per_second=history.samples_per_second,
-        loss=round(history.loss, 6),
         bad_records=data.bad_records,
+        **history.facts(),
     )
     return StageOutcome(facts, output)
 

@@ -18,8 +18,6 @@ from compression_jobs.training.data import open_data
 from compression_jobs.training.instruction import objective
 from compression_jobs.training.loop import Course, train
 
-FORMATS = frozenset({"ONNX", "ONNXQDQ", "PaddleInference"})
-
 
 def run(context: StageContext[PruneInput]) -> StageOutcome:
     """Cut, train and store the narrower student.
@@ -32,7 +30,7 @@ def run(context: StageContext[PruneInput]) -> StageOutcome:
     """
     start = time.monotonic()
     given = context.parameters
-    students.require_formats(given.formats, FORMATS)
+    students.require_formats(given.formats, students.FORMATS)
     framework.start(given.dataset.seed)
 
     source = context.fetch(given.source, ArtifactKind.FLOAT_STUDENT, only={WEIGHTS_FILE})
@@ -49,9 +47,7 @@ def run(context: StageContext[PruneInput]) -> StageOutcome:
         course = Course(given.finetune_epochs, given.optimizer, given.dataset.seed)
         trained = train(network, data.training.split, data.training.samples, goal, course, context.keeper)
         history = list(trained.to_json())
-        told = {"steps": trained.steps, "loss": round(trained.loss, 6)}
-        pace = {"resumed_at_step": trained.resumed_at_step, "samples_per_second": trained.samples_per_second}
-        facts = facts.model_copy(update={**told, **pace})
+        facts = facts.model_copy(update=trained.facts())
 
     output = students.store(
         context.folder("student"),

@@ -65,12 +65,9 @@ def run(context: StageContext[QATInput]) -> StageOutcome:
     facts = TrainFacts(
         stage="qat",
         seconds=round(time.monotonic() - start, 1),
-        steps=history.steps,
-        loss=round(history.loss, 6),
-        resumed_at_step=history.resumed_at_step,
-        samples_per_second=history.samples_per_second,
         layers=report.layers,
         bad_records=data.bad_records,
+        **history.facts(),
     )
     return StageOutcome(
         facts,

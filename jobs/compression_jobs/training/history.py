@@ -54,6 +54,15 @@ class History:
         """The last epoch's."""
         return self.epochs[-1].loss
 
+    def facts(self) -> dict[str, Any]:
+        """What a stage's TrainFacts say of it, by the names of their fields."""
+        return {
+            "steps": self.steps,
+            "loss": round(self.loss, 6),
+            "resumed_at_step": self.resumed_at_step,
+            "samples_per_second": self.samples_per_second,
+        }
+
     def to_json(self) -> list[dict[str, Any]]:
         """For the artifact."""
         return [epoch.to_json() for epoch in self.epochs]
